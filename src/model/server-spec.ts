@@ -1,0 +1,100 @@
+// What a server is: the specification that an admin adds and the store keeps. Everything that decides how the
+// server runs is in here, so that equal specifications mean an untouched process.
+
+import * as v from "valibot";
+
+/** 1 to 40 of a-z 0-9 - _, begins with a letter or digit, no `__` (it separates server and tool). */
+export const ServerName = v.pipe(
+  v.string(),
+  v.regex(
+    /^(?!.*__)[a-z0-9][a-z0-9_-]{0,38}[a-z0-9]$|^[a-z0-9]$/,
+    "a server name has 1 to 40 of a-z, 0-9, - and _, starts and ends with a letter or digit, and has no double underscore",
+  ),
+);
+
+const Text = v.pipe(
+  v.string(),
+  v.maxLength(32_768),
+  v.check((text) => !text.includes("\0"), "a NUL character cannot be passed to a program"),
+);
+
+export const EnvironmentName = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "not the name of a variable"),
+);
+
+/** What the cage lets through beside its defaults. Paths are absolute, hosts are `host:port`. */
+export const CageGrants = v.strictObject({
+  read: v.optional(v.array(v.pipe(Text, v.startsWith("/"))), []),
+  write: v.optional(v.array(v.pipe(Text, v.startsWith("/"))), []),
+  network: v.optional(v.array(Text), []),
+});
+
+const timeouts = {
+  /** From the start of the process to the answer of its handshake, in milliseconds. */
+  startTimeoutMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(3_600_000))),
+  /** From a request to its answer; progress begins it anew. In milliseconds. */
+  callTimeoutMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(86_400_000))),
+};
+
+/** Keys of an imported file that Toolcrib does not act on: kept for export, named when added. */
+const extra = v.optional(v.record(v.string(), v.unknown()), {});
+
+export const StdioSpec = v.strictObject({
+  kind: v.literal("stdio"),
+  command: v.pipe(Text, v.nonEmpty("the command is empty")),
+  args: v.optional(v.array(Text), []),
+  env: v.optional(v.record(EnvironmentName, Text), {}),
+  cwd: v.optional(v.pipe(Text, v.startsWith("/"))),
+  cage: v.optional(CageGrants, {}),
+  ...timeouts,
+  extra,
+});
+
+export const HttpSpec = v.strictObject({
+  kind: v.literal("http"),
+  url: v.pipe(
+    Text,
+    v.url("not a URL"),
+    v.regex(/^https?:\/\//i, "only http:// and https:// servers can be reached"),
+  ),
+  headers: v.optional(
+    v.record(v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "not the name of a header")), Text),
+    {},
+  ),
+  ...timeouts,
+  extra,
+});
+
+export const ServerSpec = v.variant("kind", [StdioSpec, HttpSpec]);
+
+export type CageGrants = v.InferOutput<typeof CageGrants>;
+export type StdioSpec = v.InferOutput<typeof StdioSpec>;
+export type HttpSpec = v.InferOutput<typeof HttpSpec>;
+export type ServerSpec = v.InferOutput<typeof ServerSpec>;
+
+/** A package that `add` resolved, installed and verified: what a start uses instead of a registry. */
+export const PinnedPackage = v.strictObject({
+  ecosystem: v.literal("npm"),
+  name: v.string(),
+  version: v.string(),
+  /** Subresource integrity of the package's own archive, from the lockfile (`sha512-…`). */
+  integrity: v.string(),
+  /** Directory below the vault, relative, so that the vault can move. */
+  directory: v.string(),
+  /** The program to run, relative to `directory`. */
+  entry: v.string(),
+});
+export type PinnedPackage = v.InferOutput<typeof PinnedPackage>;
+
+/** One server as configured. `package` is there for what the vault installed. */
+export interface ConfiguredServer {
+  readonly name: string;
+  readonly spec: ServerSpec;
+  readonly package: PinnedPackage | undefined;
+  readonly enabled: boolean;
+  /** SHA-256, hex, over everything that decides how the server runs. */
+  readonly specHash: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
