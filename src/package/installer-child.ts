@@ -1,0 +1,107 @@
+// One run of this executable as Bun's package manager: its arguments, its environment, its end. Called by npm.ts.
+
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/** Output kept for an explanation; the rest is read and dropped, so that the child never waits for us. */
+const MAX_OUTPUT_BYTES = 64 * 1024;
+
+// What an installer may know of the appliance's environment: where the user's npm settings are, how to reach a
+// registry, and the variables that an .npmrc usually names. BUN_OPTIONS and NODE_OPTIONS are not among them: they
+// would run code.
+const PASSED = (
+  "PATH HOME XDG_CONFIG_HOME LANG " +
+  "NPM_CONFIG_REGISTRY npm_config_registry BUN_CONFIG_REGISTRY NPM_CONFIG_TOKEN npm_config_token BUN_CONFIG_TOKEN " +
+  "NPM_TOKEN NODE_AUTH_TOKEN " +
+  "HTTP_PROXY http_proxy HTTPS_PROXY https_proxy NO_PROXY no_proxy " +
+  "SSL_CERT_FILE SSL_CERT_DIR NODE_EXTRA_CA_CERTS"
+).split(" ");
+
+export interface Installer {
+  /** This executable, which acts as Bun. */
+  readonly self: string;
+  /** The helper that ends the child with the appliance; without one, the child watches its parent by itself. */
+  readonly launcher: string | undefined;
+  /** The appliance's own environment; only a list of names passes. */
+  readonly host: Readonly<Record<string, string | undefined>>;
+  /** What was downloaded stays below it for the next installation; may be emptied at any time. */
+  readonly cacheDirectory: string;
+}
+
+export interface InstallerEnd {
+  readonly exitCode: number;
+  /** The first 64 KiB of stdout and stderr. */
+  readonly output: string;
+}
+
+/** Resolves when the child and its group are gone, also after `signal`, which kills it. */
+export async function runInstaller(
+  installer: Installer,
+  directory: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<InstallerEnd> {
+  const program = [installer.self, ...args];
+  const child = Bun.spawn(
+    installer.launcher === undefined ? program : [installer.launcher, String(process.pid), "--", ...program],
+    {
+      cwd: directory,
+      env: installerEnvironment(installer, directory),
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      detached: true,
+    },
+  );
+  const kill = (): void => {
+    if (child.exitCode === null && child.signalCode === null) end(child.pid, installer.launcher);
+  };
+  signal.addEventListener("abort", kill, { once: true });
+  if (signal.aborted) kill();
+  try {
+    const [exitCode, out, err] = await Promise.all([
+      child.exited,
+      readHead(child.stdout),
+      readHead(child.stderr),
+    ]);
+    return { exitCode, output: err + out };
+  } finally {
+    signal.removeEventListener("abort", kill);
+  }
+}
+
+/** The launcher ends all below it by itself; without one, all are in the child's own process group. */
+function end(pid: number, launcher: string | undefined): void {
+  if (launcher === undefined) process.kill(-pid, "SIGKILL");
+  else process.kill(pid, "SIGUSR1");
+}
+
+function installerEnvironment(installer: Installer, directory: string): Record<string, string> {
+  const env: Record<string, string> = { HOME: homedir() };
+  for (const name of PASSED) {
+    const value = installer.host[name];
+    if (value !== undefined && value !== "") env[name] = value;
+  }
+  return {
+    ...env,
+    BUN_BE_BUN: "1",
+    BUN_INSTALL_CACHE_DIR: join(installer.cacheDirectory, "npm"),
+    // Inside the staging directory, so that what an interrupted run leaves is swept with it.
+    BUN_TMPDIR: directory,
+    // Ends when its parent does, a kill -9 of the appliance included.
+    BUN_FEATURE_FLAG_NO_ORPHANS: "1",
+    NO_COLOR: "1",
+  };
+}
+
+async function readHead(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
+  const kept: Uint8Array[] = [];
+  let keptBytes = 0;
+  for await (const chunk of stream) {
+    const head = chunk.subarray(0, MAX_OUTPUT_BYTES - keptBytes);
+    if (head.byteLength === 0) continue;
+    kept.push(head);
+    keptBytes += head.byteLength;
+  }
+  return Buffer.concat(kept).toString("utf8");
+}

@@ -1,0 +1,107 @@
+// From a specification to the program that a start runs. Only looks at files: a start never touches the network and
+// installs nothing. Called by the upstream room before each start, and by `add` to learn what must be installed.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { AppError } from "../errors.ts";
+import { quoted } from "../model/printable.ts";
+import type { PinnedPackage, StdioSpec } from "../model/server-spec.ts";
+import { understand, type NpmMeaning } from "./command-line.ts";
+import { readEntryKind } from "./entry.ts";
+import type { LaunchCommand } from "./launch-command.ts";
+import { findProgram } from "./program.ts";
+import { pythonCommand } from "./python.ts";
+
+// NB: without them Bun would install missing packages from the network, load `.env`, and run the `preload` of a
+// bunfig.toml, both from the working directory of the server.
+const RUN_OPTIONS = ["--no-install", "--no-env-file", "--config=/dev/null"];
+
+/** How to mend a start that has no program: by the name that was looked for. */
+const HOW_TO_GET: ReadonlyMap<string, string> = new Map([
+  ["node", "install Node.js, or add the npm package itself (npx …), which needs no Node.js"],
+  ["bun", "install Bun, or add the npm package itself (npx …), which needs no Bun"],
+  ["python", "install Python, or write python3 where the host has only that"],
+  ["docker", "install Docker, or add the server as an npm or PyPI package"],
+]);
+
+export interface StartPlaces {
+  readonly vaultDirectory: string;
+  /** This executable: process.execPath of the appliance. */
+  readonly self: string;
+  /** The host's PATH. */
+  readonly path: string;
+  /** The server's own directory, absolute. */
+  readonly workDirectory: string;
+}
+
+/** What has to be in the vault before `spec` can start; undefined where nothing has. @throws AppError `usage` */
+export function needsInstall(spec: StdioSpec): NpmMeaning | undefined {
+  const meaning = understand(spec.command, spec.args);
+  return meaning.kind === "npm" ? meaning : undefined;
+}
+
+/**
+ * The program of `spec`, complete.
+ * @throws AppError `start-failed` for a program or package that is not there; `install-failed` where Python's tools
+ * are missing on the host
+ */
+export function resolveLaunch(
+  spec: StdioSpec,
+  pinned: PinnedPackage | undefined,
+  places: StartPlaces,
+): LaunchCommand {
+  const meaning = understand(spec.command, spec.args);
+  switch (meaning.kind) {
+    case "npm":
+      return packageCommand(meaning, pinned, places);
+    case "python":
+      return pythonCommand(meaning, places.path, places.workDirectory);
+    case "program":
+      return { file: hostProgram(meaning.command, spec, places), args: meaning.args, env: {} };
+  }
+}
+
+function packageCommand(
+  meaning: NpmMeaning,
+  pinned: PinnedPackage | undefined,
+  places: StartPlaces,
+): LaunchCommand {
+  const { name } = meaning.packageSpec;
+  const entry =
+    pinned === undefined ? undefined : join(places.vaultDirectory, pinned.directory, pinned.entry);
+  if (entry === undefined || !existsSync(entry)) {
+    throw startFailed(
+      `The package ${name} is not in the vault: install it again with \`toolcrib add --replace\`.`,
+    );
+  }
+  const kind = readEntryKind(entry);
+  if (kind.kind === "script") {
+    return { file: places.self, args: [...RUN_OPTIONS, entry, ...meaning.args], env: { BUN_BE_BUN: "1" } };
+  }
+  const { interpreter } = kind;
+  if (
+    interpreter !== undefined &&
+    findProgram(interpreter, places.path, places.workDirectory) === undefined
+  ) {
+    throw startFailed(
+      `The package ${name} runs with ${quoted(interpreter)}, which this host does not have: install it.`,
+    );
+  }
+  return { file: entry, args: meaning.args, env: {} };
+}
+
+function hostProgram(command: string, spec: StdioSpec, places: StartPlaces): string {
+  const file = findProgram(command, places.path, spec.cwd ?? places.workDirectory);
+  if (file !== undefined) return file;
+  if (command.includes("/")) {
+    throw startFailed(
+      `There is no program at ${quoted(command)}: check the path, and that the appliance may run it.`,
+    );
+  }
+  const next = HOW_TO_GET.get(command) ?? "install it, or give its absolute path";
+  throw startFailed(`There is no program ${quoted(command)} on the PATH of the appliance: ${next}.`);
+}
+
+function startFailed(sentence: string): AppError {
+  return new AppError("start-failed", sentence);
+}
