@@ -1,0 +1,190 @@
+// One server process (and all that it starts): spawned from a launch plan, spoken to by lines, stopped by a ladder.
+// Whoever makes a Child owns it until `exited` has resolved.
+
+import type { LaunchPlan } from "../cage/launch-plan.ts";
+import { LineSplitter } from "./lines.ts";
+import type { OutputRing } from "./output-ring.ts";
+
+export const STOP_LADDER = {
+  /** From closing its stdin to SIGTERM. */
+  endOfInputMs: 2_000,
+  /** From SIGTERM to SIGKILL. */
+  terminateMs: 5_000,
+} as const;
+
+export interface ChildOptions {
+  readonly plan: LaunchPlan;
+  readonly maxLineBytes: number;
+  /** Bytes that may wait for the server to read its stdin. */
+  readonly maxQueuedBytes: number;
+  readonly stderr: OutputRing;
+  /** Each line of stdout that is not empty. */
+  readonly onLine: (line: Uint8Array) => void;
+}
+
+export interface ExitReport {
+  /** A sentence's end: `exited with code 3`, `was ended by SIGKILL`, `sent a line over 64 MiB`. */
+  readonly what: string;
+  readonly lastStderrLine: string | undefined;
+}
+
+export class Child {
+  readonly pid: number;
+  /** Resolves when the process and everything that it started are gone, and its output is read. Never rejects. */
+  readonly exited: Promise<ExitReport>;
+  readonly #process: Bun.Subprocess<"pipe", "pipe", "pipe">;
+  readonly #options: ChildOptions;
+  #queuedBytes = 0;
+  /** Messages of this turn of the event loop that go out at its end; undefined while nothing was sent in it. */
+  #batch: Uint8Array[] | undefined;
+  #inputEnded = false;
+  #gone = false;
+  #killedBecause: string | undefined;
+
+  /** @throws the system's error where the launcher itself cannot be started. */
+  constructor(options: ChildOptions) {
+    this.#options = options;
+    options.stderr.begin();
+    const { plan } = options;
+    // NB: the launcher is told to die with the *thread* that made it: a Child is made on the main thread only.
+    this.#process = Bun.spawn([plan.launcher, String(process.pid), "--", ...plan.argv], {
+      cwd: plan.cwd,
+      env: { ...plan.env },
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    this.pid = this.#process.pid;
+    this.exited = this.#watch();
+  }
+
+  /** Bytes that the server has not taken yet, of those that did not fit into the kernel's buffer. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Writes to stdin. False when the server is gone or reads so slowly that the limit would be passed: not sent. */
+  write(bytes: Uint8Array): boolean {
+    if (this.#gone || this.#inputEnded) return false;
+    if (this.#queuedBytes > 0 && this.#queuedBytes + bytes.length > this.#options.maxQueuedBytes)
+      return false;
+    if (this.#batch !== undefined) {
+      this.#queuedBytes += bytes.length;
+      this.#batch.push(bytes);
+      return true;
+    }
+    // The first message of a turn of the event loop goes out at once; what the same turn brings after it goes out
+    // together, in one system call. One caller waits for nothing, and sixty share the cost.
+    this.#batch = [];
+    setImmediate(() => this.#flush());
+    this.#send(bytes);
+    return true;
+  }
+
+  #flush(): void {
+    const batch = this.#batch ?? [];
+    this.#batch = undefined;
+    for (const bytes of batch) {
+      this.#queuedBytes -= bytes.length;
+      this.#send(bytes);
+    }
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (this.#gone) return;
+    const written: number | Promise<number> = this.#process.stdin.write(bytes);
+    if (typeof written === "number") return;
+    // NB: Bun queues without bound; a promise instead of a number is how it says that the pipe is full.
+    this.#queuedBytes += bytes.length;
+    const settle = (): void => {
+      this.#queuedBytes -= bytes.length;
+    };
+    Promise.resolve(written).then(settle, settle);
+  }
+
+  /** Ends it by the ladder: end of input, SIGTERM to all of it, SIGKILL to all of it. Resolves when it is empty. */
+  async stop(): Promise<ExitReport> {
+    this.#endInput();
+    if (await settlesWithin(this.exited, STOP_LADDER.endOfInputMs)) return this.exited;
+    this.#signal("SIGTERM");
+    if (await settlesWithin(this.exited, STOP_LADDER.terminateMs)) return this.exited;
+    return this.kill("did not end when it was asked to");
+  }
+
+  /** SIGKILL to all of it, at once. `because` becomes its exit report. */
+  kill(because: string): Promise<ExitReport> {
+    this.#killedBecause ??= because;
+    // SIGUSR1 tells the launcher to kill everything and to leave only when nothing is left.
+    this.#signal("SIGUSR1");
+    // A server may have stopped its launcher; what is stopped obeys once it goes on.
+    this.#signal("SIGCONT");
+    return this.exited;
+  }
+
+  #endInput(): void {
+    if (this.#inputEnded) return;
+    this.#flush();
+    this.#inputEnded = true;
+    // A pending flush rejects when the reader is gone: that is the expected end of a pipe.
+    Promise.resolve(this.#process.stdin.end()).catch(() => undefined);
+  }
+
+  #signal(signal: "SIGTERM" | "SIGUSR1" | "SIGCONT"): void {
+    if (!this.#gone) this.#process.kill(signal);
+  }
+
+  async #watch(): Promise<ExitReport> {
+    const output = Promise.all([this.#readStdout(), this.#readStderr()]).catch(
+      () => void this.kill("gave output that could not be read"),
+    );
+    await this.#process.exited;
+    this.#gone = true;
+    this.#endInput();
+    // A descendant that got away from the launcher may hold the pipe open: its output is not worth waiting for.
+    await settlesWithin(output, STOP_LADDER.endOfInputMs);
+    const { exitCode } = this.#process;
+    return {
+      what: this.#killedBecause ?? exitPhrase(exitCode, this.#process.signalCode),
+      lastStderrLine: this.#options.stderr.lastLine(),
+    };
+  }
+
+  async #readStdout(): Promise<void> {
+    const { maxLineBytes, onLine } = this.#options;
+    const lines = new LineSplitter(maxLineBytes, onLine);
+    // Pulled chunk by chunk: what is not read stays in the pipe, and a full pipe holds the server back.
+    for await (const chunk of this.#process.stdout) {
+      if (lines.push(chunk)) continue;
+      void this.kill(`sent a line over ${Math.floor(maxLineBytes / 1_048_576)} MiB`);
+      return;
+    }
+  }
+
+  async #readStderr(): Promise<void> {
+    for await (const chunk of this.#process.stderr) this.#options.stderr.push(chunk);
+  }
+}
+
+/** The launcher passes a signal on as 128 + its number, as a shell does. */
+function exitPhrase(code: number | null, signal: NodeJS.Signals | number | null): string {
+  if (signal !== null) return `was ended by ${signal}`;
+  if (code === 137) return "was ended by SIGKILL";
+  if (code === 139) return "was ended by SIGSEGV";
+  if (code === 143) return "was ended by SIGTERM";
+  if (code === 134) return "was ended by SIGABRT";
+  return `exited with code ${code ?? "unknown"}`;
+}
+
+async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: Timer | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  const inTime = await Promise.race([settled, late]);
+  clearTimeout(timer);
+  return inTime;
+}

@@ -1,0 +1,185 @@
+// The connection to a server on its standard streams (MCP, Transports, stdio). Owns one Child for its whole life.
+
+import type { LaunchPlan } from "../cage/launch-plan.ts";
+import { AppError, toAppError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { Child, type ExitReport } from "../process/child.ts";
+import type { OutputRing } from "../process/output-ring.ts";
+import { excerpt } from "../wire/excerpt.ts";
+import { ask } from "./ask.ts";
+import { cancelledParams, notificationMessage, requestMessage } from "./client-message.ts";
+import { initializeParams, readHello, type ClientInfo } from "./handshake.ts";
+import { PendingCalls } from "./pending-calls.ts";
+import { receiveMessage, type Inbox } from "./server-message.ts";
+import type {
+  AnswerSink,
+  Connector,
+  Hello,
+  PendingCall,
+  Upstream,
+  UpstreamListener,
+  UpstreamRequest,
+} from "./upstream.ts";
+
+export interface StdioOptions {
+  /** Made anew for each start: it may look at the host. */
+  readonly plan: () => Promise<LaunchPlan>;
+  readonly clientInfo: ClientInfo;
+  readonly startTimeoutMs: number;
+  readonly maxLineBytes: number;
+  readonly maxQueuedBytes: number;
+  readonly stderr: OutputRing;
+  readonly log: Log;
+  /** Called with the process id of each start. */
+  readonly onSpawn?: (pid: number) => void;
+}
+
+/** Lines of one process that are no messages: this many are shown in its log, the rest are counted. */
+const SHOWN_GARBAGE_LINES = 20;
+
+export function stdioConnector(options: StdioOptions): Connector {
+  return {
+    async connect(listener, signal) {
+      const plan = await options.plan();
+      signal.throwIfAborted();
+      const connection = new StdioUpstream(options, plan, listener);
+      try {
+        await connection.handshake(signal);
+      } catch (thrown) {
+        await connection.close();
+        throw toAppError(thrown);
+      }
+      return connection;
+    },
+  };
+}
+
+class StdioUpstream implements Upstream {
+  readonly closed: Promise<AppError>;
+  readonly #options: StdioOptions;
+  readonly #child: Child;
+  readonly #pending: PendingCalls;
+  #hello: Hello | undefined;
+  #garbageLines = 0;
+  #firstGarbage = "";
+
+  constructor(options: StdioOptions, plan: LaunchPlan, listener: UpstreamListener) {
+    this.#options = options;
+    this.#pending = new PendingCalls(
+      () => performance.now(),
+      (id) => this.#tellCancelled(id, "timeout"),
+    );
+    const inbox: Inbox = {
+      pending: this.#pending,
+      listener,
+      end: "\n",
+      reply: (message) => void this.#child.write(message),
+      skipped: (line, problem) => this.#skip(line, problem),
+      unclaimed: (line) => options.log.debug("answer without a request", { message: excerpt(line) }),
+    };
+    this.#child = new Child({
+      plan,
+      maxLineBytes: options.maxLineBytes,
+      maxQueuedBytes: options.maxQueuedBytes,
+      stderr: options.stderr,
+      onLine: (line) => receiveMessage(line, inbox),
+    });
+    options.onSpawn?.(this.#child.pid);
+    this.closed = this.#child.exited.then((report) => this.#over(report));
+  }
+
+  get hello(): Hello {
+    if (this.#hello === undefined) throw new AppError("internal", "The handshake is not done yet.");
+    return this.#hello;
+  }
+
+  get inFlight(): number {
+    return this.#pending.size;
+  }
+
+  async handshake(signal: AbortSignal): Promise<void> {
+    const { startTimeoutMs, clientInfo } = this.#options;
+    try {
+      const params = initializeParams(clientInfo);
+      const result = await ask(this, { method: "initialize", params, timeoutMs: startTimeoutMs, signal });
+      this.#hello = readHello(result);
+    } catch (thrown) {
+      throw this.#startFailure(toAppError(thrown));
+    }
+    this.notify("notifications/initialized", undefined);
+  }
+
+  begin(request: UpstreamRequest, sink: AnswerSink): PendingCall {
+    const id = this.#pending.add(sink, request.timeoutMs);
+    if (!this.#child.write(requestMessage(id, request, "\n"))) {
+      this.#pending.lose(id, this.#notTaken());
+      return { cancel: () => undefined };
+    }
+    return {
+      cancel: (reason) => {
+        if (this.#pending.forget(id)) this.#tellCancelled(id, reason);
+      },
+    };
+  }
+
+  notify(method: string, params: Uint8Array | undefined): void {
+    this.#child.write(notificationMessage(method, params, "\n"));
+  }
+
+  async close(): Promise<void> {
+    await this.#child.stop();
+    await this.closed;
+  }
+
+  #skip(line: Uint8Array, problem: string): void {
+    this.#garbageLines++;
+    const shown = excerpt(line);
+    if (this.#garbageLines === 1) this.#firstGarbage = shown;
+    if (this.#garbageLines > SHOWN_GARBAGE_LINES) return;
+    this.#options.stderr.note(`skipped a line on stdout, ${problem}: ${shown}`);
+    if (this.#garbageLines === SHOWN_GARBAGE_LINES) {
+      this.#options.stderr.note("further lines that are no messages are skipped without a word");
+    }
+  }
+
+  #tellCancelled(id: number, reason: string): void {
+    // `initialize` must not be cancelled (MCP 2025-11-25, Utilities, Cancellation).
+    if (this.#hello !== undefined) this.notify("notifications/cancelled", cancelledParams(id, reason));
+  }
+
+  #notTaken(): AppError {
+    const { queuedBytes } = this.#child;
+    if (queuedBytes === 0) return new AppError("server-lost", "The server has just ended; try again.");
+    return new AppError(
+      "server-busy",
+      `The server does not read its input: ${queuedBytes} bytes wait for it already. Try again later, or restart it.`,
+    );
+  }
+
+  #startFailure(error: AppError): AppError {
+    if (error.code === "server-timeout") {
+      return new AppError("start-failed", this.#silence(), { cause: error });
+    }
+    return error.code === "start-failed"
+      ? error
+      : new AppError("start-failed", error.message, { cause: error });
+  }
+
+  #silence(): string {
+    const seconds = this.#options.startTimeoutMs / 1000;
+    const said = this.#options.stderr.lastLine();
+    const base = `The server did not answer initialize within ${seconds} s`;
+    if (this.#garbageLines > 0) {
+      return `${base}; it wrote ${this.#garbageLines} lines to stdout that are no MCP messages, the first: ${this.#firstGarbage}`;
+    }
+    return said === undefined ? `${base} and wrote nothing.` : `${base}; its last line on stderr: ${said}`;
+  }
+
+  #over(report: ExitReport): AppError {
+    const last =
+      report.lastStderrLine === undefined ? "" : `; its last line on stderr: ${report.lastStderrLine}`;
+    const error = new AppError("server-lost", `The server ${report.what}${last}`);
+    this.#pending.loseAll(error);
+    return error;
+  }
+}
