@@ -1,0 +1,132 @@
+// One request on its way to a server and back: the hot path. No SQL, no disk, no parsing of results; the only await
+// is on the server.
+
+import { AppError, toAppError } from "../errors.ts";
+import type { Bus } from "../events.ts";
+import type { AnswerSink, PendingCall, Range, Upstream } from "../upstream/upstream.ts";
+import type { Reply } from "./reply.ts";
+
+/** The servers as the gateway sees them; the pool implements it. */
+export interface Servers {
+  /** The connection, when there is one now. */
+  ready(server: string): Upstream | undefined;
+  /** The connection, started if need be. @throws AppError */
+  acquire(server: string): Promise<Upstream>;
+  /** For a request without an answer or progress, in milliseconds. */
+  callTimeoutMs(server: string): number;
+}
+
+export interface ForwardOptions {
+  readonly server: string;
+  readonly method: string;
+  readonly params: Uint8Array | undefined;
+  readonly progressToken: Range | undefined;
+  readonly reply: Reply;
+  /** Called once, when the call is over in whatever way. */
+  readonly onSettled?: () => void;
+}
+
+type Outcome = "ok" | "tool-error" | "error" | "lost" | "cancelled";
+
+const TOOL_ERROR = Buffer.from('"isError":true');
+
+export class Forwarder {
+  readonly #servers: Servers;
+  readonly #bus: Bus;
+
+  constructor(servers: Servers, bus: Bus) {
+    this.#servers = servers;
+    this.#bus = bus;
+  }
+
+  /** Never throws: what goes wrong is answered to `reply`. */
+  forward(options: ForwardOptions): PendingCall {
+    const call = new ForwardedCall(options, this.#bus);
+    const upstream = this.#servers.ready(options.server);
+    const timeoutMs = this.#servers.callTimeoutMs(options.server);
+    if (upstream !== undefined) {
+      call.begin(upstream, timeoutMs);
+      return call;
+    }
+    this.#servers.acquire(options.server).then(
+      (acquired) => call.begin(acquired, timeoutMs),
+      (thrown: unknown) => call.lost(toAppError(thrown)),
+    );
+    return call;
+  }
+}
+
+class ForwardedCall implements AnswerSink, PendingCall {
+  readonly #options: ForwardOptions;
+  readonly #bus: Bus;
+  readonly #startedAt = performance.now();
+  /** The agent's own progress token, put back into each progress notification. */
+  readonly #token: Uint8Array | undefined;
+  #pending: PendingCall | undefined;
+  #settled = false;
+
+  constructor(options: ForwardOptions, bus: Bus) {
+    this.#options = options;
+    this.#bus = bus;
+    const { params, progressToken } = options;
+    this.#token =
+      progressToken === undefined ? undefined : params?.slice(progressToken.start, progressToken.end);
+  }
+
+  begin(upstream: Upstream, timeoutMs: number): void {
+    if (this.#settled) return;
+    const { method, params, progressToken } = this.#options;
+    this.#pending = upstream.begin({ method, params, progressToken, timeoutMs }, this);
+  }
+
+  result(value: Uint8Array): void {
+    if (this.#settled) return;
+    const isToolError =
+      this.#options.method === "tools/call" &&
+      Buffer.from(value.buffer, value.byteOffset, value.length).includes(TOOL_ERROR);
+    this.#settle(isToolError ? "tool-error" : "ok", value.length);
+    this.#options.reply.result(value);
+  }
+
+  error(value: Uint8Array): void {
+    if (this.#settled) return;
+    this.#settle("error", value.length);
+    this.#options.reply.serverError(value);
+  }
+
+  progress(params: Uint8Array, token: Range): void {
+    if (this.#settled || this.#token === undefined) return;
+    const before = params.subarray(0, token.start);
+    this.#options.reply.notify("notifications/progress", before, this.#token, params.subarray(token.end));
+  }
+
+  lost(error: AppError): void {
+    if (this.#settled) return;
+    this.#settle("lost", 0);
+    this.#options.reply.refuse({
+      code: error.jsonRpcCode,
+      message: `${this.#options.server}: ${error.message}`,
+      data: { server: this.#options.server, code: error.code, ...error.details },
+    });
+  }
+
+  cancel(reason: string): void {
+    if (this.#settled) return;
+    this.#settle("cancelled", 0);
+    this.#pending?.cancel(reason);
+    this.#options.reply.drop();
+  }
+
+  #settle(outcome: Outcome, resultBytes: number): void {
+    this.#settled = true;
+    this.#options.onSettled?.();
+    this.#bus.emit("call.finished", {
+      server: this.#options.server,
+      method: this.#options.method,
+      durationMs: performance.now() - this.#startedAt,
+      outcome,
+      requestBytes: this.#options.params?.length ?? 0,
+      resultBytes,
+    });
+  }
+}

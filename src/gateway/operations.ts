@@ -1,0 +1,103 @@
+// What both eras have in common: the methods that list, call, get and read, each a row of one table. The eras differ
+// in what they put around (legacy.ts, modern.ts), not in here.
+
+import { nearest } from "../nearest.ts";
+import { RPC } from "../model/protocol.ts";
+import type { PendingCall } from "../upstream/upstream.ts";
+import { asciiJson, splice } from "../wire/compose.ts";
+import { findMember } from "../wire/json-scan.ts";
+import { stringParam, type AgentRequest } from "./agent-request.ts";
+import type { Forwarder } from "./forward.ts";
+import type { Reply } from "./reply.ts";
+import type { ListKind, NameKind, View } from "./view.ts";
+
+export interface OperationContext {
+  readonly view: View;
+  readonly request: AgentRequest;
+  readonly reply: Reply;
+  readonly forwarder: Forwarder;
+  /** The revision's code for a resource that is not there. */
+  readonly resourceNotFoundCode: number;
+  readonly onSettled?: () => void;
+}
+
+/** Answers, or forwards: then it returns what can be cancelled. */
+export type Operation = (context: OperationContext) => PendingCall | undefined;
+
+export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
+  ["tools/list", list("tools")],
+  ["prompts/list", list("prompts")],
+  ["resources/list", list("resources")],
+  ["resources/templates/list", list("resourceTemplates")],
+  ["tools/call", byName("tools", "tool")],
+  ["prompts/get", byName("prompts", "prompt")],
+  ["resources/read", readResource],
+]);
+
+function list(kind: ListKind): Operation {
+  return ({ view, request, reply }) => {
+    // Every list is one page: a cursor cannot have come from here.
+    const cursor = request.params === undefined ? undefined : findMember(request.params, 0, "cursor");
+    if (cursor !== undefined && stringParam(request, cursor) !== undefined) {
+      reply.refuse({ code: RPC.invalidParams, message: "The cursor is not one that this server gave." });
+      return undefined;
+    }
+    reply.result(`{"${kind}":`, view.list(kind), "}");
+    return undefined;
+  };
+}
+
+function byName(kind: NameKind, noun: string): Operation {
+  return ({ view, request, reply, forwarder, onSettled }) => {
+    const { params, name } = request;
+    const wanted = stringParam(request, name);
+    if (params === undefined || name === undefined || wanted === undefined) {
+      reply.refuse({ code: RPC.invalidParams, message: `params.name is missing: it names the ${noun}.` });
+      return undefined;
+    }
+    const target = view.resolve(kind, wanted);
+    if (target === undefined) {
+      reply.refuse({ code: RPC.invalidParams, message: unknownName(noun, wanted, view.names(kind)) });
+      return undefined;
+    }
+    const call = { server: target.server, method: request.method, reply, ...settled(onSettled) };
+    if (target.name === wanted) {
+      return forwarder.forward({ ...call, params, progressToken: request.progressToken });
+    }
+    const ownName = asciiJson(target.name);
+    const shift = ownName.length - (name.end - name.start);
+    const token = request.progressToken;
+    const moved =
+      token !== undefined && token.start > name.start
+        ? { start: token.start + shift, end: token.end + shift }
+        : token;
+    return forwarder.forward({ ...call, params: splice(params, name, ownName), progressToken: moved });
+  };
+}
+
+function readResource(context: OperationContext): PendingCall | undefined {
+  const { view, request, reply, forwarder, resourceNotFoundCode, onSettled } = context;
+  const uri = stringParam(request, request.uri);
+  if (uri === undefined) {
+    reply.refuse({ code: RPC.invalidParams, message: "params.uri is missing: it names the resource." });
+    return undefined;
+  }
+  const server = view.resolveResource(uri);
+  if (server === undefined) {
+    reply.refuse({ code: resourceNotFoundCode, message: "No server here has this resource.", data: { uri } });
+    return undefined;
+  }
+  const { method, params, progressToken } = request;
+  return forwarder.forward({ server, method, params, progressToken, reply, ...settled(onSettled) });
+}
+
+function settled(onSettled: (() => void) | undefined): { onSettled?: () => void } {
+  return onSettled === undefined ? {} : { onSettled };
+}
+
+function unknownName(noun: string, wanted: string, known: readonly string[]): string {
+  const shown = wanted.length > 100 ? `${wanted.slice(0, 100)}…` : wanted;
+  const near = nearest(wanted, known);
+  const hint = near === undefined ? `${noun}s/list has the names.` : `Did you mean ${near}?`;
+  return `Unknown ${noun}: ${shown}. ${hint}`;
+}

@@ -1,0 +1,103 @@
+// What one scope of the catalog answers: its lists as ready-made bytes, and who serves a name. Two kinds implement
+// it: the merged one (merged-view.ts) and a single server's own endpoint (here), which changes nothing.
+
+import type { ServerOffer } from "../model/server-offer.ts";
+import { encodeJson, encodeText, type Piece } from "../wire/compose.ts";
+import { decodeString, elementRanges, findMember } from "../wire/json-scan.ts";
+
+export interface CatalogServer {
+  readonly name: string;
+  /** Undefined as long as it was never read: the server is known, its tools are not. */
+  readonly offer: ServerOffer | undefined;
+}
+
+export interface Implementation {
+  readonly name: string;
+  readonly title: string;
+  readonly version: string;
+}
+
+export type ListKind = "tools" | "prompts" | "resources" | "resourceTemplates";
+export const LIST_KINDS: readonly ListKind[] = ["tools", "prompts", "resources", "resourceTemplates"];
+
+/** Where a name leads: the server, and the name that the server itself uses. */
+export interface Target {
+  readonly server: string;
+  readonly name: string;
+}
+
+export type NameKind = "tools" | "prompts";
+
+export interface View {
+  /** The scope is one server: unknown methods may be passed on to it, names are its own. */
+  readonly only: string | undefined;
+  /** The raw JSON array of a list. */
+  list(kind: ListKind): Uint8Array;
+  resolve(kind: NameKind, name: string): Target | undefined;
+  /** The server that has the resource. */
+  resolveResource(uri: string): string | undefined;
+  /** Names for a "did you mean". */
+  names(kind: NameKind): readonly string[];
+  /** Raw JSON objects, and text. */
+  readonly capabilities: string;
+  readonly serverInfo: string;
+  readonly instructions: string | undefined;
+}
+
+const EMPTY: Uint8Array = new TextEncoder().encode("[]");
+
+export function listOf(offer: ServerOffer | undefined, kind: ListKind): Uint8Array {
+  return offer?.[kind] ?? EMPTY;
+}
+
+/** The raw elements of a list, each with the value of one string member; those without it are left out. */
+export function* namedElements(
+  list: Uint8Array,
+  member: string,
+): Generator<{ element: Uint8Array; value: string; at: { start: number; end: number } }> {
+  const ranges = elementRanges(list, 0) ?? [];
+  for (let index = 0; index + 1 < ranges.length; index += 2) {
+    const element = list.subarray(ranges[index], ranges[index + 1]);
+    const at = findMember(element, 0, member);
+    if (at === undefined) continue;
+    const value = decodeString(element, at.start, at.end);
+    if (value !== undefined) yield { element, value, at };
+  }
+}
+
+/** A server's own endpoint: its lists, names and words as they are. */
+export function serverView(server: CatalogServer): View {
+  const { name, offer } = server;
+  const names = (kind: NameKind): string[] =>
+    [...namedElements(listOf(offer, kind), "name")].map((entry) => entry.value);
+  return {
+    only: name,
+    list: (kind) => listOf(offer, kind),
+    // The server knows its names best: what it does not have, it refuses in its own words.
+    resolve: (_kind, wanted) => ({ server: name, name: wanted }),
+    resolveResource: () => name,
+    names,
+    capabilities: JSON.stringify(forwardedCapabilities(offer)),
+    serverInfo: offer?.serverInfo ?? JSON.stringify({ name, version: "0" }),
+    instructions: offer?.instructions,
+  };
+}
+
+/** Of what the server claims, what is carried to agents today. */
+function forwardedCapabilities(offer: ServerOffer | undefined): Record<string, unknown> {
+  const claimed: unknown = offer === undefined ? {} : JSON.parse(offer.capabilities);
+  const has = (name: string): boolean => typeof claimed === "object" && claimed !== null && name in claimed;
+  const capabilities: Record<string, unknown> = {};
+  for (const kind of ["tools", "prompts", "resources"]) {
+    if (offer === undefined || has(kind)) capabilities[kind] = { listChanged: true };
+  }
+  if (has("completions")) capabilities["completions"] = {};
+  return capabilities;
+}
+
+/** The members that the results of `initialize` and `server/discover` share. */
+export function describeView(view: View): Piece[] {
+  const pieces: Piece[] = ['"capabilities":', encodeText(view.capabilities)];
+  if (view.instructions !== undefined) pieces.push(',"instructions":', encodeJson(view.instructions));
+  return pieces;
+}
