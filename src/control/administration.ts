@@ -1,0 +1,221 @@
+// What an administrator can do, done: the Admin of the API. Changes go through `Changes`, the only writer; what runs
+// is the pool's; this file puts them together and words the answers.
+
+import { AppError, toAppError } from "../errors.ts";
+import { agentRequest } from "../gateway/agent-request.ts";
+import type { Caller } from "../gateway/caller.ts";
+import type { Scope } from "../gateway/catalog.ts";
+import type { Gateway } from "../gateway/gateway.ts";
+import { OPERATIONS } from "../gateway/operations.ts";
+import type { TokenBook } from "../gateway/token-book.ts";
+import type { View } from "../gateway/view.ts";
+import type {
+  AddEvent,
+  AddRequest,
+  CallRequest,
+  DoctorFinding,
+  PlanRequest,
+  PlanView,
+  ServerView,
+  StatusView,
+  TokenCreated,
+  TokenRequest,
+  TokenView,
+  ToolView,
+} from "../model/api.ts";
+import { nearest } from "../model/nearest.ts";
+import { RPC } from "../model/protocol.ts";
+import type { ConfiguredServer } from "../model/server-spec.ts";
+import type { SettingView } from "../settings.ts";
+import { askThrough } from "./answer.ts";
+import { encodeText } from "../wire/compose.ts";
+import type { Pool } from "../upstream/pool.ts";
+import type { Adding } from "./adding.ts";
+import type { Admin } from "./admin.ts";
+import type { Changes } from "./changes.ts";
+import type { Offers } from "./offers.ts";
+import { serverView } from "./server-view.ts";
+import { tokenView } from "./token-view.ts";
+
+export interface AdministrationOptions {
+  readonly changes: Changes;
+  readonly adding: Adding;
+  readonly pool: Pool;
+  readonly offers: Offers;
+  readonly gateway: Gateway;
+  readonly tokenBook: TokenBook;
+  readonly status: () => StatusView;
+  readonly settings: readonly SettingView[];
+  readonly doctor: () => Promise<readonly DoctorFinding[]>;
+  readonly plan: (request: PlanRequest) => PlanView;
+  readonly now: () => number;
+}
+
+/** The administrator's own calls: allowed everything, and named so in what is recorded. */
+const ADMINISTRATOR: Caller = { id: "administrator", name: "administrator", servers: undefined };
+
+export class Administration implements Admin {
+  readonly #options: AdministrationOptions;
+
+  constructor(options: AdministrationOptions) {
+    this.#options = options;
+  }
+
+  status(): StatusView {
+    return this.#options.status();
+  }
+
+  settings(): readonly SettingView[] {
+    return this.#options.settings;
+  }
+
+  doctor(): Promise<readonly DoctorFinding[]> {
+    return this.#options.doctor();
+  }
+
+  plan(request: PlanRequest): PlanView {
+    return this.#options.plan(request);
+  }
+
+  async add(request: AddRequest, report: (event: AddEvent) => void, signal: AbortSignal): Promise<void> {
+    const added = await this.#options.adding.add(request, report, signal);
+    if (added !== undefined) report({ event: "done", server: this.server(added) });
+  }
+
+  servers(): readonly ServerView[] {
+    return this.#options.changes.servers.map((server) => this.#view(server));
+  }
+
+  server(name: string): ServerView {
+    const view = this.#view(this.#find(name));
+    const lastCrash = this.#options.pool.lastCrash(name);
+    return lastCrash === undefined ? view : { ...view, lastCrash };
+  }
+
+  async remove(name: string): Promise<void> {
+    this.#options.changes.removeServer(this.#find(name).name);
+    await this.#options.pool.settled();
+  }
+
+  async setEnabled(name: string, enabled: boolean): Promise<ServerView> {
+    this.#options.changes.setEnabled(this.#find(name).name, enabled);
+    if (!enabled) await this.#options.pool.settled();
+    return this.server(name);
+  }
+
+  async restart(name: string): Promise<ServerView> {
+    const server = this.#find(name);
+    const upstream = await this.#options.pool.restart(server.name);
+    await this.#options.offers.refresh(server, upstream);
+    return this.server(name);
+  }
+
+  logs(name: string): string {
+    return this.#options.pool.output(this.#find(name).name).text();
+  }
+
+  followLogs(name: string, onText: (text: string) => void): () => void {
+    return this.#options.pool.output(this.#find(name).name).follow(onText);
+  }
+
+  tools(as: string | undefined): readonly ToolView[] {
+    const view = this.#viewOf(this.#caller(as));
+    const tools: unknown = JSON.parse(new TextDecoder().decode(view.list("tools")));
+    if (!Array.isArray(tools)) return [];
+    return tools.flatMap((tool: unknown) => toolView(tool, view) ?? []);
+  }
+
+  call({ tool, arguments: text, as }: CallRequest, signal: AbortSignal): Promise<Uint8Array> {
+    const params = encodeText(`{"name":${JSON.stringify(tool)},"arguments":${argumentsObject(text)}}`);
+    const request = agentRequest(encodeText("1"), "tools/call", params);
+    const operation = OPERATIONS.get("tools/call");
+    if (typeof request === "string" || operation === undefined) {
+      return Promise.reject(new AppError("internal", "The call could not be made."));
+    }
+    const view = this.#viewOf(this.#caller(as));
+    const { forwarder } = this.#options.gateway;
+    return askThrough(
+      (reply) => operation({ view, request, reply, forwarder, resourceNotFoundCode: RPC.resourceNotFound }),
+      signal,
+    );
+  }
+
+  createToken(request: TokenRequest): TokenCreated {
+    for (const name of request.servers ?? []) this.#find(name);
+    const { record, token } = this.#options.changes.createToken(request);
+    return { ...tokenView(record, this.#options.now()), token };
+  }
+
+  tokens(): readonly TokenView[] {
+    const now = this.#options.now();
+    return this.#options.changes.tokens().map((record) => tokenView(record, now));
+  }
+
+  revokeToken(nameOrId: string): void {
+    const record = this.#options.changes.revokeToken(nameOrId);
+    this.#options.gateway.sessions.endAllOf(record.id);
+  }
+
+  #view(server: ConfiguredServer): ServerView {
+    const { pool, offers } = this.#options;
+    const status = pool.status(server.name);
+    if (status === undefined) throw new AppError("internal", `Server ${server.name} is not in the pool.`);
+    return serverView(server, status, offers.of(server.name));
+  }
+
+  #find(name: string): ConfiguredServer {
+    const { servers } = this.#options.changes;
+    const found = servers.find((server) => server.name === name);
+    if (found !== undefined) return found;
+    const near = nearest(
+      name,
+      servers.map((server) => server.name),
+    );
+    const hint = near === undefined ? "`toolcrib ls` lists those that are" : `did you mean ${near}?`;
+    throw new AppError("not-found", `There is no server ${name.slice(0, 80)}; ${hint}`);
+  }
+
+  #caller(as: string | undefined): Caller {
+    if (as === undefined) return ADMINISTRATOR;
+    const caller = this.#options.tokenBook.callerNamed(as);
+    if (caller !== undefined) return caller;
+    throw new AppError(
+      "not-found",
+      `There is no token ${as.slice(0, 80)}; \`toolcrib token ls\` lists them.`,
+    );
+  }
+
+  #viewOf(caller: Caller): View {
+    const scope: Scope = { kind: "merged", servers: caller.servers };
+    const view = this.#options.gateway.catalog.view(scope);
+    if (view === undefined) throw new AppError("internal", "The catalog has no view for this caller.");
+    return view;
+  }
+}
+
+function toolView(tool: unknown, view: View): ToolView | undefined {
+  if (typeof tool !== "object" || tool === null || !("name" in tool)) return undefined;
+  if (typeof tool.name !== "string") return undefined;
+  const server = view.resolve("tools", tool.name)?.server ?? "";
+  const title = "title" in tool && typeof tool.title === "string" ? { title: tool.title } : {};
+  const described = "description" in tool && typeof tool.description === "string";
+  return {
+    name: tool.name,
+    server,
+    ...title,
+    ...(described && "description" in tool ? { description: String(tool.description) } : {}),
+  };
+}
+
+/** The text as it is, once it is known to be a JSON object: no number in it is read and printed again. */
+function argumentsObject(text: string): string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (thrown) {
+    throw new AppError("usage", `The arguments are not JSON: ${toAppError(thrown).message}.`);
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value))
+    return text.replaceAll(/[\r\n]/g, " ");
+  throw new AppError("usage", 'The arguments have to be a JSON object, such as \'{"message":"hi"}\'.');
+}

@@ -1,0 +1,120 @@
+// The only writer of the configuration. Each change is one transaction with one numbered row that says who did what;
+// only when it is on disk does anything else hear of it.
+
+import { AppError } from "../errors.ts";
+import type { Bus } from "../events.ts";
+import { hashToken, newToken } from "../gateway/token-book.ts";
+import type { TokenRequest } from "../model/api.ts";
+import type { ConfiguredServer } from "../model/server-spec.ts";
+import type { TokenRecord } from "../model/token.ts";
+import type { Store } from "../store/store.ts";
+
+export interface ChangesOptions {
+  readonly store: Store;
+  readonly bus: Bus;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Carries a change out: called after each one, with what is configured now. */
+  readonly apply: (servers: readonly ConfiguredServer[], tokens: readonly TokenRecord[]) => void;
+}
+
+/** Whoever can open the admin socket. Names of users come with users. */
+const ACTOR = "administrator";
+
+export class Changes {
+  readonly #options: ChangesOptions;
+  #servers: readonly ConfiguredServer[];
+
+  constructor(options: ChangesOptions) {
+    this.#options = options;
+    this.#servers = options.store.listServers();
+  }
+
+  /** As configured now, by name. */
+  get servers(): readonly ConfiguredServer[] {
+    return this.#servers;
+  }
+
+  tokens(): readonly TokenRecord[] {
+    return this.#options.store.listTokens();
+  }
+
+  /** @throws AppError `conflict` when the name is in use and `replace` is false. */
+  putServer(server: ConfiguredServer, replace: boolean): void {
+    const known = this.#servers.some((each) => each.name === server.name);
+    if (known && !replace) throw new AppError("conflict", `There is a server ${server.name} already.`);
+    const { store } = this.#options;
+    this.#commit(known ? "server.replace" : "server.add", server.name, { specHash: server.specHash }, () =>
+      known ? store.updateServer(server) : store.insertServer(server),
+    );
+  }
+
+  removeServer(name: string): void {
+    this.#commit("server.remove", name, {}, () => this.#options.store.deleteServer(name));
+  }
+
+  setEnabled(name: string, enabled: boolean): void {
+    const current = this.#servers.find((server) => server.name === name);
+    if (current?.enabled === enabled) return;
+    this.#commit(enabled ? "server.enable" : "server.disable", name, {}, () =>
+      this.#options.store.setServerEnabled(name, enabled),
+    );
+  }
+
+  /** The token itself is in the answer and nowhere else. @throws AppError `conflict` for a name in use. */
+  createToken(request: TokenRequest): { record: TokenRecord; token: string } {
+    const { store, now } = this.#options;
+    if (store.listTokens().some((token) => token.name === request.name)) {
+      throw new AppError(
+        "conflict",
+        `There is a token ${request.name} already; \`toolcrib token revoke\` ends it.`,
+      );
+    }
+    const token = newToken();
+    const createdAt = now();
+    const { expiresInSeconds } = request;
+    const record: TokenRecord = {
+      id: crypto.randomUUID(),
+      name: request.name,
+      hash: hashToken(token),
+      servers: request.servers,
+      createdAt,
+      expiresAt: expiresInSeconds === undefined ? undefined : createdAt + expiresInSeconds * 1000,
+      lastUsedAt: undefined,
+    };
+    this.#commit("token.create", record.name, { id: record.id, servers: record.servers ?? "all" }, () =>
+      store.insertToken(record),
+    );
+    return { record, token };
+  }
+
+  /** By name or id. @throws AppError `not-found` */
+  revokeToken(nameOrId: string): TokenRecord {
+    const { store } = this.#options;
+    const record = store.listTokens().find((token) => token.name === nameOrId || token.id === nameOrId);
+    if (record === undefined) {
+      throw new AppError(
+        "not-found",
+        `There is no token ${nameOrId.slice(0, 80)}; \`toolcrib token ls\` lists them.`,
+      );
+    }
+    this.#commit("token.revoke", record.name, { id: record.id }, () => store.deleteToken(record.id));
+    return record;
+  }
+
+  #commit(
+    action: string,
+    subject: string,
+    detail: Readonly<Record<string, unknown>>,
+    write: () => void,
+  ): void {
+    const { store, bus, now, apply } = this.#options;
+    const revision = store.transaction(() => {
+      write();
+      return store.recordChange({ at: now(), actor: ACTOR, action, subject, detail });
+    });
+    this.#servers = store.listServers();
+    apply(this.#servers, store.listTokens());
+    bus.emit("config.changed", { revision });
+  }
+}

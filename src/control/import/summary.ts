@@ -1,0 +1,100 @@
+// What a planned server will do, as lines for the person who says yes or no. Pure. Nothing is cut from the command
+// line, nothing in it can act on the terminal, and no value of a variable or header is shown.
+
+import { printable, quoted } from "../../model/printable.ts";
+import type { CageGrants, HttpSpec, ServerSpec, StdioSpec } from "../../model/server-spec.ts";
+import { isExactVersion, understand } from "../../package/command-line.ts";
+
+export function summarize(spec: ServerSpec): readonly string[] {
+  return spec.kind === "stdio" ? summarizeStdio(spec) : summarizeHttp(spec);
+}
+
+/** A command line as one line of text that a shell would read as the same words. */
+export function showCommandLine(words: readonly string[]): string {
+  return words.map(showWord).join(" ");
+}
+
+/** An address without the values of its query that look like keys. */
+export function showUrl(url: string): string {
+  const shown = url.replace(/([?&][^=&#?]*)=[^&#]*/g, (all, name: string) =>
+    SECRET_NAME.test(name) ? `${name}=…` : all,
+  );
+  return printable(shown);
+}
+
+const SECRET_NAME = /key|token|secret|pass|auth|sig/i;
+
+function summarizeStdio(spec: StdioSpec): readonly string[] {
+  return [
+    `runs: ${showCommandLine([spec.command, ...spec.args])}`,
+    `from: ${source(spec)}`,
+    "as: the user that the appliance runs as",
+    "may read, write and reach: all that this user can; it is not confined yet",
+    ...grants(spec.cage),
+    ...(spec.cwd === undefined ? [] : [`in: ${printable(spec.cwd)}`]),
+    ...names("environment", Object.keys(spec.env)),
+    ...timeouts(spec),
+  ];
+}
+
+function summarizeHttp(spec: HttpSpec): readonly string[] {
+  return [
+    `connects to: ${showUrl(spec.url)}`,
+    "runs: nothing on this host",
+    ...names("headers", Object.keys(spec.headers)),
+    ...timeouts(spec),
+  ];
+}
+
+function source(spec: StdioSpec): string {
+  const meaning = understand(spec.command, spec.args);
+  switch (meaning.kind) {
+    case "npm": {
+      const { name, wanted } = meaning.packageSpec;
+      const registry = meaning.registry === undefined ? "the npm registry" : showUrl(meaning.registry);
+      return `package ${name} of ${registry}, ${version(wanted)}; installed once, its install scripts are not run`;
+    }
+    case "python":
+      return `${meaning.tool} of this host, which fetches what it needs when the server starts`;
+    case "program":
+      return "a program of this host";
+  }
+}
+
+function version(wanted: string): string {
+  if (isExactVersion(wanted)) return `version ${wanted}`;
+  const isTag = /^[a-z][\w.-]*$/i.test(wanted);
+  return isTag
+    ? `the version that is ${quoted(wanted)} today`
+    : `the newest version within ${quoted(wanted)}`;
+}
+
+function grants(cage: CageGrants): readonly string[] {
+  return [
+    ...list("kept for its cage, may read", cage.read),
+    ...list("kept for its cage, may write", cage.write),
+    ...list("kept for its cage, may reach", cage.network),
+  ];
+}
+
+function timeouts(spec: ServerSpec): readonly string[] {
+  return [
+    ...(spec.startTimeoutMs === undefined ? [] : [`must start within: ${spec.startTimeoutMs} ms`]),
+    ...(spec.callTimeoutMs === undefined ? [] : [`must answer a call within: ${spec.callTimeoutMs} ms`]),
+  ];
+}
+
+function names(what: string, keys: readonly string[]): readonly string[] {
+  return list(what, keys).map((line) => `${line} (values are not shown)`);
+}
+
+function list(what: string, entries: readonly string[]): readonly string[] {
+  return entries.length === 0 ? [] : [`${what}: ${entries.map((entry) => printable(entry)).join(", ")}`];
+}
+
+/** Quoted as a POSIX shell would need it; what acts or hides is escaped first, so that it shows as text. */
+function showWord(word: string): string {
+  const shown = printable(word);
+  if (shown !== word) return `$'${printable(word.replace(/[\\']/g, "\\$&"))}'`;
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

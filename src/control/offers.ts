@@ -1,0 +1,136 @@
+// Keeps what is known of each server's lists: read when it becomes ready and when it says that they changed, saved,
+// and published as the next catalog.
+
+import { toAppError } from "../errors.ts";
+import type { Bus } from "../events.ts";
+import { Catalog } from "../gateway/catalog.ts";
+import type { Gateway } from "../gateway/gateway.ts";
+import { LIST_KINDS, type Implementation } from "../gateway/view.ts";
+import type { Log } from "../log.ts";
+import type { ServerOffer } from "../model/server-offer.ts";
+import type { ConfiguredServer } from "../model/server-spec.ts";
+import type { Store } from "../store/store.ts";
+import { readOffer } from "../upstream/offer.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+
+/** For each page of a list. */
+const LIST_TIMEOUT_MS = 60_000;
+/** A server that announces changes all the time is read this often at most. */
+const QUIET_MS = 100;
+
+export interface OffersOptions {
+  readonly store: Store;
+  readonly gateway: Gateway;
+  readonly bus: Bus;
+  readonly log: Log;
+  readonly self: Implementation;
+}
+
+interface Known {
+  readonly specHash: string;
+  readonly offer: ServerOffer;
+}
+
+export class Offers {
+  readonly #options: OffersOptions;
+  readonly #known = new Map<string, Known>();
+  #servers: readonly ConfiguredServer[] = [];
+  /** One read a connection at a time. NB: by connection, not by name: a server that is replaced has two for a while. */
+  readonly #reading = new Map<Upstream, Promise<void>>();
+  /** Connections whose lists are read again when their timer is up. */
+  readonly #announced = new Map<Upstream, Timer>();
+
+  constructor(options: OffersOptions) {
+    this.#options = options;
+  }
+
+  /** What was saved before: the catalog of the first moment. */
+  restore(servers: readonly ConfiguredServer[]): void {
+    const saved = this.#options.store.loadOffers();
+    for (const server of servers) {
+      const offer = saved.get(server.name);
+      if (offer !== undefined) this.#known.set(server.name, { specHash: server.specHash, offer });
+    }
+    this.configure(servers);
+  }
+
+  /** The servers that there are now. Disabled ones show nothing; a changed one is unknown until it is read. */
+  configure(servers: readonly ConfiguredServer[]): void {
+    this.#servers = servers;
+    const current = new Map(servers.map((server) => [server.name, server.specHash]));
+    for (const [name, known] of this.#known) {
+      if (current.get(name) !== known.specHash) this.#known.delete(name);
+    }
+    this.#publish();
+  }
+
+  of(server: string): ServerOffer | undefined {
+    return this.#known.get(server)?.offer;
+  }
+
+  /** Reads the lists of a connection that has just begun; resolves when they are known. Never rejects. */
+  refresh(server: ConfiguredServer, upstream: Upstream): Promise<void> {
+    const running = this.#reading.get(upstream);
+    if (running !== undefined) return running;
+    const reading = this.#read(server, upstream).finally(() => this.#reading.delete(upstream));
+    this.#reading.set(upstream, reading);
+    return reading;
+  }
+
+  /** The server said that a list changed: it is read once more, after a read that is under way. */
+  changed(server: ConfiguredServer, upstream: Upstream): void {
+    if (this.#announced.has(upstream)) return;
+    const readAgain = async (): Promise<void> => {
+      await this.#reading.get(upstream);
+      this.#announced.delete(upstream);
+      await this.refresh(server, upstream);
+    };
+    this.#announced.set(
+      upstream,
+      setTimeout(() => void readAgain(), QUIET_MS),
+    );
+  }
+
+  close(): void {
+    for (const timer of this.#announced.values()) clearTimeout(timer);
+    this.#announced.clear();
+  }
+
+  /** Never rejects: without its lists a server still answers calls by name, and the log says why. */
+  async #read(server: ConfiguredServer, upstream: Upstream): Promise<void> {
+    const { store, log, bus } = this.#options;
+    try {
+      const offer = await readOffer(upstream, LIST_TIMEOUT_MS);
+      const isCurrent = this.#servers.some(
+        (each) => each.name === server.name && each.specHash === server.specHash,
+      );
+      const known = this.of(server.name);
+      if (!isCurrent || (known !== undefined && isSame(known, offer))) return;
+      this.#known.set(server.name, { specHash: server.specHash, offer });
+      this.#publish();
+      store.saveOffer(server.name, server.specHash, offer);
+      bus.emit("offer.changed", { server: server.name, lists: ["tools", "prompts", "resources"] });
+    } catch (thrown) {
+      log.warn("lists not read", { server: server.name, reason: toAppError(thrown).message });
+    }
+  }
+
+  #publish(): void {
+    const visible = this.#servers.filter((server) => server.enabled);
+    const catalog = new Catalog(
+      visible.map(({ name }) => ({ name, offer: this.of(name) })),
+      this.#options.self,
+    );
+    this.#options.gateway.publish(catalog);
+  }
+}
+
+function isSame(a: ServerOffer, b: ServerOffer): boolean {
+  return (
+    a.revision === b.revision &&
+    a.serverInfo === b.serverInfo &&
+    a.capabilities === b.capabilities &&
+    a.instructions === b.instructions &&
+    LIST_KINDS.every((kind) => Buffer.compare(a[kind], b[kind]) === 0)
+  );
+}

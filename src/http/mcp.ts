@@ -1,0 +1,286 @@
+// The /mcp routes: from a raw HTTP request to the gateway and back. Which era a request belongs to is decided here,
+// by its body first and its headers as the cross-check; what it means is the gateway's business.
+
+import { agentRequest, type AgentRequest } from "../gateway/agent-request.ts";
+import type { Caller } from "../gateway/caller.ts";
+import type { Scope } from "../gateway/catalog.ts";
+import type { Gateway } from "../gateway/gateway.ts";
+import { initialize, sessionNotification, sessionRequest } from "../gateway/legacy.ts";
+import { checkModern, modernClaim, modernRequest } from "../gateway/modern.ts";
+import { mayUseServer } from "../gateway/policy.ts";
+import type { Session } from "../gateway/sessions.ts";
+import type { TokenBook } from "../gateway/token-book.ts";
+import { isLegacyRevision, isModernRevision, RPC } from "../model/protocol.ts";
+import { onOneLine } from "../wire/compose.ts";
+import { readEnvelope, type Envelope } from "../wire/envelope.ts";
+import { authenticate } from "./authenticate.ts";
+import { NotificationStream } from "./event-stream.ts";
+import { Exchange, type Accepts } from "./exchange.ts";
+import type { Pulse } from "./pulse.ts";
+import { rpcFailure } from "./rpc-failure.ts";
+
+export interface McpOptions {
+  readonly gateway: Gateway;
+  readonly tokens: TokenBook;
+  readonly pulse: Pulse;
+  readonly maxBodyBytes: number;
+}
+
+/** Undefined: the merged endpoint. */
+export type EndpointName = string | undefined;
+
+const SESSION_HEADER = "mcp-session-id";
+const VERSION_HEADER = "mcp-protocol-version";
+
+export class McpRoutes {
+  readonly #options: McpOptions;
+
+  constructor(options: McpOptions) {
+    this.#options = options;
+  }
+
+  async handle(request: Request, endpoint: EndpointName): Promise<Response> {
+    const caller = authenticate(request, this.#options.tokens);
+    if (caller instanceof Response) return caller;
+    const scope = this.#scope(caller, endpoint);
+    if (scope instanceof Response) return scope;
+    switch (request.method) {
+      case "POST":
+        return this.#post(request, caller, scope);
+      case "GET":
+        return this.#get(request, caller, scope);
+      case "DELETE":
+        return this.#delete(request, caller, scope);
+      default:
+        return methodNotAllowed("GET, POST, DELETE");
+    }
+  }
+
+  #scope(caller: Caller, endpoint: EndpointName): Scope | Response {
+    if (endpoint === undefined) return { kind: "merged", servers: caller.servers };
+    // Not told apart for a caller that may not use it: whether a server is there is not its business.
+    if (mayUseServer(caller, endpoint).allowed && this.#options.gateway.catalog.has(endpoint)) {
+      return { kind: "server", name: endpoint };
+    }
+    return rpcFailure({
+      status: 404,
+      code: RPC.invalidRequest,
+      message: "There is no such server for this token.",
+    });
+  }
+
+  async #post(request: Request, caller: Caller, scope: Scope): Promise<Response> {
+    const type = request.headers.get("content-type");
+    if (type === null || !/^application\/json\s*(;|$)/i.test(type)) {
+      return invalid(415, "The body has to be application/json.");
+    }
+    const accepts = readAccept(request.headers.get("accept"));
+    if (accepts === undefined) {
+      return invalid(406, "Accept has to list application/json and text/event-stream.");
+    }
+    const body = await this.#body(request);
+    if (body instanceof Response) return body;
+    const message = readEnvelope(body);
+    switch (message.kind) {
+      case "request":
+        return this.#request(request, caller, scope, accepts, message, body);
+      case "notification": {
+        const session = this.#session(request, caller, scope);
+        if (session instanceof Response) return isModernHeader(request) ? accepted() : session;
+        const { params } = message;
+        sessionNotification(session, message.method, params && body.subarray(params.start, params.end));
+        return accepted();
+      }
+      case "result":
+      case "error": {
+        // Nothing is asked of agents yet, so an answer can only be a late one; it is taken and dropped.
+        const session = this.#session(request, caller, scope);
+        return session instanceof Response ? session : accepted();
+      }
+      case "bad":
+        return invalid(400, `Not a JSON-RPC message: ${message.problem}.`);
+    }
+  }
+
+  async #request(
+    http: Request,
+    caller: Caller,
+    scope: Scope,
+    accepts: Accepts,
+    { id, method, params }: Extract<Envelope, { kind: "request" }>,
+    body: Uint8Array,
+  ): Promise<Response> {
+    const { gateway, pulse } = this.#options;
+    // A copy: the id lives as long as the call, the body need not.
+    const ownId = id.slice();
+    const request = agentRequest(ownId, method, params && onOneLine(body.subarray(params.start, params.end)));
+    if (typeof request === "string") return invalid(400, `Not a valid request: ${request}.`);
+    const claim = modernClaim(request);
+    if (claim !== undefined || isModernHeader(http)) {
+      const exchange = new Exchange(ownId, accepts, pulse);
+      this.#modern(http, scope, request, claim, exchange);
+      return exchange.response;
+    }
+    if (method === "initialize") {
+      const exchange = new Exchange(ownId, accepts, pulse);
+      const opened = initialize(gateway, caller, scope, request);
+      if ("session" in opened) {
+        exchange.sessionId = opened.session.id;
+        exchange.result(...opened.result);
+      } else exchange.refuse(opened);
+      return exchange.response;
+    }
+    const session = this.#session(http, caller, scope);
+    if (session instanceof Response) return session;
+    const exchange = new Exchange(ownId, accepts, pulse);
+    sessionRequest(gateway, session, request, exchange);
+    return exchange.response;
+  }
+
+  #modern(
+    http: Request,
+    scope: Scope,
+    request: AgentRequest,
+    claim: Readonly<Record<string, unknown>> | undefined,
+    exchange: Exchange,
+  ): void {
+    const refusal = checkModern(request, claim, {
+      version: header(http, VERSION_HEADER),
+      method: header(http, "mcp-method"),
+      name: header(http, "mcp-name"),
+    });
+    if (refusal !== undefined) return exchange.refuse(refusal);
+    const call = modernRequest(this.#options.gateway, scope, request, exchange);
+    if (call === undefined) return;
+    // Streamable HTTP 2026-07-28: closing the connection is how a client cancels.
+    const cancel = (): void => call.cancel("the client closed the connection");
+    if (http.signal.aborted) return cancel();
+    http.signal.addEventListener("abort", cancel, { once: true });
+  }
+
+  #get(request: Request, caller: Caller, scope: Scope): Response {
+    if (isModernHeader(request)) return methodNotAllowed("POST");
+    if (readAccept(request.headers.get("accept"))?.events !== true) {
+      return invalid(406, "Accept has to list text/event-stream.");
+    }
+    const session = this.#session(request, caller, scope);
+    if (session instanceof Response) return session;
+    const { pulse } = this.#options;
+    // A second GET takes the place of the first: a client that lost its stream without a word comes back like this.
+    session.stream?.close();
+    const stream = new NotificationStream(() => {
+      pulse.delete(stream);
+      if (session.stream === stream) session.stream = undefined;
+    });
+    pulse.add(stream);
+    session.stream = stream;
+    return stream.response({ [SESSION_HEADER]: session.id });
+  }
+
+  #delete(request: Request, caller: Caller, scope: Scope): Response {
+    if (isModernHeader(request)) return methodNotAllowed("POST");
+    const session = this.#session(request, caller, scope);
+    if (session instanceof Response) return session;
+    this.#options.gateway.sessions.end(session);
+    return new Response(null, { status: 200 });
+  }
+
+  #session(request: Request, caller: Caller, scope: Scope): Session | Response {
+    const version = header(request, VERSION_HEADER);
+    if (version !== null && !isLegacyRevision(version) && !isModernRevision(version)) {
+      return invalid(
+        400,
+        `The protocol version ${version.slice(0, 40)} in MCP-Protocol-Version is not spoken here.`,
+      );
+    }
+    const id = request.headers.get(SESSION_HEADER);
+    if (id === null)
+      return invalid(400, "The header Mcp-Session-Id is missing: a session begins with initialize.");
+    const session = this.#options.gateway.sessions.find(id, caller.id);
+    if (session !== undefined && isSameEndpoint(session.scope, scope)) return session;
+    return rpcFailure({
+      status: 404,
+      code: RPC.invalidRequest,
+      message: "This session is over or was never here: begin again with initialize.",
+    });
+  }
+
+  async #body(request: Request): Promise<Uint8Array | Response> {
+    const { maxBodyBytes } = this.#options;
+    const length = Number(request.headers.get("content-length") ?? 0);
+    if (length > maxBodyBytes) return tooLarge(maxBodyBytes);
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    if (bytes.length > maxBodyBytes) return tooLarge(maxBodyBytes);
+    const problem = jsonProblem(bytes);
+    if (problem === undefined) return bytes;
+    return rpcFailure({ status: 400, code: RPC.parseError, message: `The body is not JSON: ${problem}.` });
+  }
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * The scanner of `wire/` finds where values end, the engine's own parser says whether they are JSON: a server would
+ * throw a broken message away without a word, and its sender would wait.
+ */
+function jsonProblem(bytes: Uint8Array): string | undefined {
+  try {
+    const value: unknown = JSON.parse(decoder.decode(bytes));
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? undefined
+      : "one JSON object is expected (batches are not taken in this version)";
+  } catch (thrown) {
+    if (thrown instanceof TypeError) return "it is not UTF-8";
+    const why = thrown instanceof Error ? thrown.message : "";
+    return why.replace(/^JSON Parse error: /, "").slice(0, 200);
+  }
+}
+
+/** Undefined when neither form is acceptable. A missing header accepts all (RFC 9110, section 12.5.1). */
+function readAccept(value: string | null): Accepts | undefined {
+  if (value === null) return { json: true, events: true };
+  const lower = value.toLowerCase();
+  const all = lower.includes("*/*");
+  const json = all || lower.includes("application/json") || lower.includes("application/*");
+  const events = all || lower.includes("text/event-stream") || lower.includes("text/*");
+  return json || events ? { json, events } : undefined;
+}
+
+function isModernHeader(request: Request): boolean {
+  const version = header(request, VERSION_HEADER);
+  return version !== null && isModernRevision(version);
+}
+
+function header(request: Request, name: string): string | null {
+  return request.headers.get(name)?.trim() ?? null;
+}
+
+/** A session belongs to the endpoint on which it began. */
+function isSameEndpoint(a: Scope, b: Scope): boolean {
+  return a.kind === "merged" ? b.kind === "merged" : b.kind === "server" && a.name === b.name;
+}
+
+function accepted(): Response {
+  return new Response(null, { status: 202 });
+}
+
+function invalid(status: number, message: string): Response {
+  return rpcFailure({ status, code: RPC.invalidRequest, message });
+}
+
+function tooLarge(maxBodyBytes: number): Response {
+  return rpcFailure({
+    status: 413,
+    code: 4130,
+    message: `The body is over ${maxBodyBytes} bytes (setting maxBodyBytes).`,
+  });
+}
+
+function methodNotAllowed(allow: string): Response {
+  return rpcFailure({
+    status: 405,
+    code: RPC.invalidRequest,
+    message: `Only ${allow} here.`,
+    headers: { allow },
+  });
+}
