@@ -1,0 +1,12 @@
+// One of the things that the bench compares: where it listens and which process it is.
+
+import type { Target } from "../load/job.ts";
+
+export interface Subject extends AsyncDisposable {
+  readonly name: SubjectName;
+  readonly target: Target;
+  /** The process that listens, without the servers behind it. */
+  readonly pid: number;
+}
+
+export type SubjectName = "bare" | "direct" | "relay" | "toolcrib";

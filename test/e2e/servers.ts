@@ -1,0 +1,41 @@
+// Command lines of the servers that end-to-end tests add: hand-written ones and the packages of the development
+// dependencies, each run as a plain program, so that no registry is asked.
+
+import { join } from "node:path";
+
+const RAW = join(import.meta.dir, "../servers/raw.ts");
+const SMALL = join(import.meta.dir, "servers/small.sh");
+const MODULES = join(import.meta.dir, "../../node_modules/@modelcontextprotocol");
+
+/** A behaviour of test/servers/raw.ts. */
+export function raw(behaviour: string, ...args: readonly string[]): readonly string[] {
+  return [process.execPath, RAW, behaviour, ...args];
+}
+
+/** Tool `echo` returns its text, of up to 64 MiB. */
+export function bigEcho(): readonly string[] {
+  return [process.execPath, join(import.meta.dir, "../servers/bench-echo.ts")];
+}
+
+/** One tool, `pong`; starts in a millisecond. */
+export function small(...args: readonly string[]): readonly string[] {
+  return ["/bin/sh", SMALL, ...args];
+}
+
+/** The same behind a shell that does not replace itself. */
+export function smallInShell(): readonly string[] {
+  return ["/bin/sh", "-c", `/bin/sh ${SMALL}; true`];
+}
+
+export function everything(): readonly string[] {
+  return [process.execPath, join(MODULES, "server-everything/dist/index.js")];
+}
+
+export function filesystem(directory: string): readonly string[] {
+  return [process.execPath, join(MODULES, "server-filesystem/dist/index.js"), directory];
+}
+
+/** `small` that neither signals nor the end of stdin end; its lost grandchild's process id is in `pidFile`. */
+export function stray(pidFile: string): readonly string[] {
+  return ["/bin/sh", join(import.meta.dir, "servers/stray.sh"), pidFile];
+}
