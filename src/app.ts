@@ -15,7 +15,7 @@ import { Offers } from "./control/offers.ts";
 import { createBus } from "./events.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { TokenBook } from "./gateway/token-book.ts";
-import { createApi } from "./http/api/api.ts";
+import type { Api } from "./http/api/api.ts";
 import { hostGuard } from "./http/host-guard.ts";
 import { McpRoutes } from "./http/mcp.ts";
 import { createMetrics } from "./http/metrics.ts";
@@ -152,11 +152,17 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     unready: () => (stopping ? "stopping" : undefined),
     log,
   });
-  const api = createApi(administration, {
-    version: BUILD.version,
-    onUnexpected: (error) => log.error("API failed", { reason: String(error) }),
+  // Loaded with the first command: agents do not wait for it at the start, nor pay for it in memory.
+  let api: Promise<Api> | undefined;
+  const socket = serveSocket(paths.socket, async (request) => {
+    api ??= import("./http/api/api.ts").then(({ createApi }) =>
+      createApi(administration, {
+        version: BUILD.version,
+        onUnexpected: (error) => log.error("API failed", { reason: String(error) }),
+      }),
+    );
+    return (await api).fetch(request);
   });
-  const socket = serveSocket(paths.socket, (request) => api.fetch(request));
 
   const housekeeping = setInterval(() => {
     gateway.sessions.expire();

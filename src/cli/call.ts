@@ -6,16 +6,18 @@ import { atFault, findJsonFault } from "../http/api/json-fault.ts";
 import { printable } from "../model/printable.ts";
 import type { Context } from "./context.ts";
 import { readStdin } from "./input.ts";
+import type { Terminal } from "./terminal.ts";
 import type { CallerOptions } from "./tools.ts";
 
 const MAX_ARGUMENT_BYTES = 48 * 1024 * 1024;
 
 const Text = v.optional(v.string(), "");
-/** What is looked at of a result; all else in it is left alone. */
+/** What is looked at of a result; all else in it is left alone, and nothing in it is taken on trust. */
 const Result = v.object({
-  isError: v.optional(v.boolean(), false),
-  content: v.optional(v.array(v.looseObject({ type: v.string() }))),
+  isError: v.optional(v.unknown()),
+  content: v.fallback(v.optional(v.array(v.unknown())), undefined),
 });
+const Part = v.looseObject({ type: v.string() });
 const Binary = v.object({ mimeType: Text, data: Text });
 const Link = v.object({ uri: Text, name: Text });
 const Embedded = v.object({
@@ -36,20 +38,24 @@ export async function call(
     ...(as === undefined ? {} : { as }),
   });
   const parsed = v.safeParse(Result, parse(raw));
-  const failed = parsed.success && parsed.output.isError;
-  if (context.json || !parsed.success || parsed.output.content === undefined) {
-    await terminal.out(raw);
-    if (terminal.isOutputTerminal) await terminal.out("\n");
-    return failed ? 1 : 0;
-  }
-  for (const part of parsed.output.content) await printPart(context, part);
-  return failed ? 1 : 0;
+  const { isError, content } = parsed.success ? parsed.output : {};
+  if (context.json || content === undefined) await printWhole(terminal, raw);
+  else for (const part of content) await printPart(terminal, part);
+  return isError === true ? 1 : 0;
+}
+
+/** Byte for byte, but for a terminal, which must not be steered. */
+async function printWhole(terminal: Terminal, raw: Uint8Array): Promise<void> {
+  if (!terminal.isOutputTerminal) return terminal.out(raw);
+  await terminal.outForeign(`${new TextDecoder().decode(raw)}\n`);
 }
 
 /** Text goes to stdout; what is no text is described on stderr, so that stdout stays the text alone. */
-async function printPart({ terminal }: Context, part: { type: string }): Promise<void> {
-  const text = textOf(part);
-  if (text === undefined) return terminal.talk(`[${printable(describe(part))}]`);
+async function printPart(terminal: Terminal, given: unknown): Promise<void> {
+  const part = v.safeParse(Part, given);
+  if (!part.success) return terminal.talk("[something that is no content: --json has it]");
+  const text = textOf(part.output);
+  if (text === undefined) return terminal.talk(`[${printable(describe(part.output))}]`);
   await terminal.outForeign(text.endsWith("\n") ? text : `${text}\n`);
 }
 

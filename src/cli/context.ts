@@ -49,7 +49,7 @@ export function createContext(host: Host, { json, flags }: Given): Context {
     get api() {
       return (api ??= createClient({ paths: this.paths, uid: host.uid, signal: this.signal }));
     },
-    printJson: (value) => host.terminal.out(`${JSON.stringify(value, null, 2)}\n`),
+    printJson: (value) => host.terminal.outForeign(`${JSON.stringify(value, null, 2)}\n`),
   };
 }
 

@@ -35,7 +35,7 @@ Options may also be settings, such as --listen: "toolcrib help serve" lists them
 Exit codes: 0 ok, 1 failed, 2 usage, 3 appliance unreachable, 4 denied, 5 conflict,
             78 bad configuration, 130 interrupted.`;
 
-export function buildProgram(host: Host): Program {
+export function buildProgram(host: Host, commandLine: readonly string[]): Program {
   let output = "";
   let exitCode = 0;
   const program = new Command("toolcrib")
@@ -72,7 +72,7 @@ export function buildProgram(host: Host): Program {
     .action(act(async (context) => (await import("./serve.ts")).serve(context)));
   program
     .command("setup-url")
-    .description("Print a one-time URL for the first administrator")
+    .description("One-time URL for the first administrator (comes with the console)")
     .action(act(async (context) => (await import("./serve.ts")).setupUrl(context)));
   program
     .command("doctor")
@@ -194,21 +194,24 @@ export function buildProgram(host: Host): Program {
       act(async (context, words) => (await import("./completion.ts")).complete(context, program, words)),
     );
 
-  addGlobalOptions(program);
+  addGlobalOptions(program, commandLine);
   return { command: program, output: () => output, exitCode: () => exitCode };
 }
 
-/** The options that go with every verb, before it or after it. Only `serve` lists all of them in its help. */
-function addGlobalOptions(command: Command): void {
+/**
+ * The options that go with every verb, before it or after it; only `serve` lists all of them. NB: to make them for all
+ * 22 verbs costs more than all else that a short verb does, so only those have them that the command line mentions.
+ */
+function addGlobalOptions(command: Command, commandLine: readonly string[]): void {
   command.option("--json", "Print results as JSON");
   for (const { key, flag, help, fallback } of SETTING_NAMES) {
+    const value = key === "home" ? "directory" : "value";
     const text = fallback === "" ? help : `${help} (default: ${fallback})`;
     const isListed = key === "home" || command.name() === "serve";
-    command.addOption(
-      new Option(`${flag} <${key === "home" ? "directory" : "value"}>`, text).hideHelp(!isListed),
-    );
+    command.addOption(new Option(`${flag} <${value}>`, text).hideHelp(!isListed));
   }
-  for (const child of command.commands) addGlobalOptions(child);
+  for (const child of command.commands)
+    if (commandLine.includes(child.name())) addGlobalOptions(child, commandLine);
 }
 
 function settingsIn(given: OptionValues): Record<string, string> {

@@ -22,7 +22,7 @@ export async function run(words: readonly string[]): Promise<number> {
 
 async function perform(words: readonly string[], terminal: Terminal): Promise<number> {
   const host = { env: process.env, uid: process.getuid?.() ?? 0, cwd: process.cwd(), terminal };
-  const { command, output, exitCode } = buildProgram(host);
+  const { command, output, exitCode } = buildProgram(host, words);
   try {
     await command.parseAsync([...words], { from: "user" });
     if (output() !== "") await terminal.out(output());

@@ -18,9 +18,9 @@ export async function serve(context: Context): Promise<number> {
   const stopSignal = untilStopped();
   const appliance = await startAppliance({ settings, settingViews: views, paths, env, log });
   const told = { url: appliance.url, socket: paths.socket };
-  const words = json ? context.printJson(told) : terminal.out(greeting(appliance.url, appliance.isNew));
+  const greeted = json ? context.printJson(told) : terminal.out(greeting(appliance.url, appliance.isNew));
   // Nobody reads them: no reason to end.
-  await words.catch(() => undefined);
+  await greeted.catch(() => undefined);
   log.info("serving", told);
   const signal = await stopSignal;
   log.info("stopping", { signal });

@@ -23,7 +23,7 @@ import type {
   TokenView,
   ToolView,
 } from "../model/api.ts";
-import { nearest } from "../model/nearest.ts";
+import { nearest } from "../nearest.ts";
 import { RPC } from "../model/protocol.ts";
 import type { ConfiguredServer } from "../model/server-spec.ts";
 import type { SettingView } from "../settings.ts";

@@ -116,11 +116,12 @@ export class Offers {
   }
 
   #publish(): void {
-    const visible = this.#servers.filter((server) => server.enabled);
-    const catalog = new Catalog(
-      visible.map(({ name }) => ({ name, offer: this.of(name) })),
-      this.#options.self,
-    );
+    // A disabled server lists nothing, but its name stays known: a call to it is told why it cannot be.
+    const servers = this.#servers.map(({ name, enabled }) => ({
+      name,
+      offer: enabled ? this.of(name) : undefined,
+    }));
+    const catalog = new Catalog(servers, this.#options.self);
     this.#options.gateway.publish(catalog);
   }
 }

@@ -1,8 +1,9 @@
 // A configured server and its state as the API shows it. Values of variables and headers never appear.
 
+import { showCommandLine, showUrl } from "./import/summary.ts";
 import type { ServerView } from "../model/api.ts";
 import type { ServerOffer } from "../model/server-offer.ts";
-import type { ConfiguredServer, ServerSpec } from "../model/server-spec.ts";
+import type { ConfiguredServer } from "../model/server-spec.ts";
 import type { ServerStatus } from "../model/server-state.ts";
 import { decodeString, elementRanges, findMember } from "../wire/json-scan.ts";
 
@@ -21,7 +22,7 @@ export function serverView(
     since: new Date(status.since).toISOString(),
     ...(status.reason === undefined ? {} : { reason: status.reason }),
     enabled: server.enabled,
-    runs: commandLine(spec),
+    runs: spec.kind === "http" ? showUrl(spec.url) : showCommandLine([spec.command, ...spec.args]),
     ...(pinned === undefined
       ? {}
       : { package: { name: pinned.name, version: pinned.version, integrity: pinned.integrity } }),
@@ -43,14 +44,6 @@ export function serverView(
     toolNames: offer === undefined ? [] : stringsOf(offer.tools, "name"),
     createdAt: new Date(server.createdAt).toISOString(),
   };
-}
-
-/** As a person would type it: words with spaces or quotes are quoted. */
-export function commandLine(spec: ServerSpec): string {
-  if (spec.kind === "http") return spec.url;
-  return [spec.command, ...spec.args]
-    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`))
-    .join(" ");
 }
 
 function countOf(list: Uint8Array | undefined): number {

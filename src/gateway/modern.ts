@@ -4,7 +4,7 @@
 import { isModernRevision, META, MODERN_REVISIONS, RPC } from "../model/protocol.ts";
 import type { PendingCall } from "../upstream/upstream.ts";
 import { compose, type Piece } from "../wire/compose.ts";
-import { ObjectScan, textOf } from "../wire/json-scan.ts";
+import { ObjectScan, type Found } from "../wire/json-scan.ts";
 import { agentRequest, stringParam, type AgentRequest } from "./agent-request.ts";
 import type { Scope } from "./catalog.ts";
 import type { Gateway } from "./gateway.ts";
@@ -20,6 +20,8 @@ export interface ModernHeaders {
   readonly name: string | null;
 }
 
+const OPEN_BRACE = 0x7b;
+
 /** How long a client may keep a list, in milliseconds. Nothing tells it of changes until it subscribes. */
 const LIST_TTL_MS = 10_000;
 
@@ -30,28 +32,42 @@ const ENVELOPE_KEYS: ReadonlySet<string> = new Set([
   META.logLevel,
 ]);
 
-/** What `_meta` claims; undefined when the request makes no claim to be modern. */
-export function modernClaim(request: AgentRequest): Readonly<Record<string, unknown>> | undefined {
-  if (request.meta === undefined || request.params === undefined) return undefined;
-  const meta: unknown = JSON.parse(textOf(request.params, request.meta.start, request.meta.end));
-  if (typeof meta !== "object" || meta === null || !(META.protocolVersion in meta)) return undefined;
-  return { ...meta };
+/** What `params._meta` says about the revision that a request speaks. */
+export interface ModernClaim {
+  /** Undefined when it is not a string. */
+  readonly version: string | undefined;
+  readonly hasCapabilities: boolean;
+}
+
+/** Undefined when the request makes no claim to be modern. */
+export function modernClaim(request: AgentRequest): ModernClaim | undefined {
+  const { meta, params } = request;
+  if (meta === undefined || params === undefined) return undefined;
+  const scan = new ObjectScan(params, meta.start);
+  let version: Found | undefined;
+  let hasCapabilities = false;
+  while (scan.next()) {
+    if (scan.keyIs(META.protocolVersion)) version = { start: scan.valueStart, end: scan.valueEnd };
+    if (scan.keyIs(META.clientCapabilities)) hasCapabilities = params[scan.valueStart] === OPEN_BRACE;
+  }
+  if (version === undefined) return undefined;
+  return { version: stringParam(request, version), hasCapabilities };
 }
 
 /** Why a request cannot be served as modern; undefined when it can. */
 export function checkModern(
   request: AgentRequest,
-  claim: Readonly<Record<string, unknown>> | undefined,
+  claim: ModernClaim | undefined,
   headers: ModernHeaders,
 ): Refusal | undefined {
   if (claim === undefined) {
     return invalidEnvelope(`params._meta["${META.protocolVersion}"] is missing`);
   }
-  const version = claim[META.protocolVersion];
-  const capabilities = claim[META.clientCapabilities];
-  if (typeof version !== "string")
+  const { version, hasCapabilities } = claim;
+  if (version === undefined) {
     return invalidEnvelope(`params._meta["${META.protocolVersion}"] is not a string`);
-  if (typeof capabilities !== "object" || capabilities === null || Array.isArray(capabilities)) {
+  }
+  if (!hasCapabilities) {
     return invalidEnvelope(`params._meta["${META.clientCapabilities}"] is missing or not an object`);
   }
   if (headers.version !== null && headers.version !== version) {

@@ -8,6 +8,7 @@ import { asciiJson, splice } from "../wire/compose.ts";
 import { findMember } from "../wire/json-scan.ts";
 import { stringParam, type AgentRequest } from "./agent-request.ts";
 import type { Forwarder } from "./forward.ts";
+import { serverOfMergedName } from "./merged-names.ts";
 import type { Reply } from "./reply.ts";
 import type { ListKind, NameKind, View } from "./view.ts";
 
@@ -20,6 +21,8 @@ export interface OperationContext {
   readonly resourceNotFoundCode: number;
   readonly onSettled?: () => void;
 }
+
+const MAX_COMPARED_NAMES = 200;
 
 /** Answers, or forwards: then it returns what can be cancelled. */
 export type Operation = (context: OperationContext) => PendingCall | undefined;
@@ -97,7 +100,10 @@ function settled(onSettled: (() => void) | undefined): { onSettled?: () => void 
 
 function unknownName(noun: string, wanted: string, known: readonly string[]): string {
   const shown = wanted.length > 100 ? `${wanted.slice(0, 100)}…` : wanted;
-  const near = nearest(wanted, known);
+  // Comparing is quadratic in the length and linear in the names: only the server's own are worth it.
+  const server = serverOfMergedName(wanted)?.server;
+  const candidates = server === undefined ? known : known.filter((name) => name.startsWith(`${server}__`));
+  const near = nearest(wanted, candidates.slice(0, MAX_COMPARED_NAMES));
   const hint = near === undefined ? `${noun}s/list has the names.` : `Did you mean ${near}?`;
   return `Unknown ${noun}: ${shown}. ${hint}`;
 }

@@ -2,7 +2,8 @@
 // notification on, or when the answer is so long in coming that a proxy might hang up. Implements the gateway's Reply.
 
 import type { Refusal, Reply } from "../gateway/reply.ts";
-import { asciiJson, compose, encodeJson, type Piece } from "../wire/compose.ts";
+import { asciiJson, encodeJson, type Piece } from "../wire/compose.ts";
+import type { Scratch } from "../wire/scratch.ts";
 import { sseEvent } from "../wire/sse.ts";
 import { EventStream } from "./event-stream.ts";
 import type { Pulse } from "./pulse.ts";
@@ -13,6 +14,12 @@ export interface Accepts {
   readonly events: boolean;
 }
 
+/** Shared by all exchanges. */
+export interface ExchangeTools {
+  readonly pulse: Pulse;
+  readonly scratch: Scratch;
+}
+
 const JSON_HEADERS = { "content-type": "application/json" };
 
 export class Exchange implements Reply {
@@ -20,39 +27,41 @@ export class Exchange implements Reply {
   readonly #id: Uint8Array;
   readonly #accepts: Accepts;
   readonly #pulse: Pulse;
+  readonly #scratch: Scratch;
   readonly #resolve: (response: Response) => void;
   #stream: EventStream | undefined;
   #over = false;
   /** Set before the answer, on the exchange that opens a session. */
   sessionId: string | undefined;
 
-  constructor(id: Uint8Array, accepts: Accepts, pulse: Pulse) {
+  constructor(id: Uint8Array, accepts: Accepts, { pulse, scratch }: ExchangeTools) {
     const { promise, resolve } = Promise.withResolvers<Response>();
     this.response = promise;
     this.#resolve = resolve;
     this.#id = id;
     this.#accepts = accepts;
     this.#pulse = pulse;
+    this.#scratch = scratch;
     pulse.add(this);
   }
 
   result(...pieces: readonly Piece[]): void {
-    this.#answer(compose('{"jsonrpc":"2.0","id":', this.#id, ',"result":', ...pieces, "}"), 200);
+    this.#answer(200, ',"result":', ...pieces, "}");
   }
 
   serverError(value: Uint8Array): void {
-    this.#answer(compose('{"jsonrpc":"2.0","id":', this.#id, ',"error":', value, "}"), 200);
+    this.#answer(200, ',"error":', value, "}");
   }
 
   refuse({ code, message, data, httpStatus }: Refusal): void {
     const error = encodeJson(data === undefined ? { code, message } : { code, message, data });
-    this.#answer(compose('{"jsonrpc":"2.0","id":', this.#id, ',"error":', error, "}"), httpStatus ?? 200);
+    this.#answer(httpStatus ?? 200, ',"error":', error, "}");
   }
 
   notify(method: string, ...params: readonly Piece[]): void {
     if (this.#over || !this.#accepts.events) return;
     const head = `{"jsonrpc":"2.0","method":${asciiJson(method)},"params":`;
-    this.#open().offer(sseEvent(compose(head, ...params, "}")));
+    this.#open().offer(sseEvent(this.#scratch.compose(head, ...params, "}")));
   }
 
   drop(): void {
@@ -69,11 +78,6 @@ export class Exchange implements Reply {
     if (!this.#over && this.#accepts.events) this.#open().comment();
   }
 
-  /** The client went away; what is still to come is thrown away. */
-  get abandoned(): boolean {
-    return this.#stream?.cancelled ?? false;
-  }
-
   #open(): EventStream {
     if (this.#stream !== undefined) return this.#stream;
     this.#stream = new EventStream();
@@ -81,9 +85,11 @@ export class Exchange implements Reply {
     return this.#stream;
   }
 
-  #answer(message: Buffer, status: number): void {
+  #answer(status: number, ...afterId: readonly Piece[]): void {
     if (this.#over) return;
     this.#end();
+    // Good until the next message is put together: everybody below copies it at once.
+    const message = this.#scratch.compose('{"jsonrpc":"2.0","id":', this.#id, ...afterId);
     if (this.#stream !== undefined) {
       this.#stream.send(sseEvent(message));
       return this.#stream.end();

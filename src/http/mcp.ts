@@ -6,16 +6,19 @@ import type { Caller } from "../gateway/caller.ts";
 import type { Scope } from "../gateway/catalog.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { initialize, sessionNotification, sessionRequest } from "../gateway/legacy.ts";
-import { checkModern, modernClaim, modernRequest } from "../gateway/modern.ts";
+import { checkModern, modernClaim, modernRequest, type ModernClaim } from "../gateway/modern.ts";
 import { mayUseServer } from "../gateway/policy.ts";
 import type { Session } from "../gateway/sessions.ts";
 import type { TokenBook } from "../gateway/token-book.ts";
 import { isLegacyRevision, isModernRevision, RPC } from "../model/protocol.ts";
 import { onOneLine } from "../wire/compose.ts";
 import { readEnvelope, type Envelope } from "../wire/envelope.ts";
+import { jsonFault } from "../wire/json-grammar.ts";
+import { skipSpace } from "../wire/json-scan.ts";
+import { Scratch } from "../wire/scratch.ts";
 import { authenticate } from "./authenticate.ts";
 import { NotificationStream } from "./event-stream.ts";
-import { Exchange, type Accepts } from "./exchange.ts";
+import { Exchange, type Accepts, type ExchangeTools } from "./exchange.ts";
 import type { Pulse } from "./pulse.ts";
 import { rpcFailure } from "./rpc-failure.ts";
 
@@ -29,14 +32,18 @@ export interface McpOptions {
 /** Undefined: the merged endpoint. */
 export type EndpointName = string | undefined;
 
+const OPEN_BRACKET = 0x5b;
+
 const SESSION_HEADER = "mcp-session-id";
 const VERSION_HEADER = "mcp-protocol-version";
 
 export class McpRoutes {
   readonly #options: McpOptions;
+  readonly #tools: ExchangeTools;
 
   constructor(options: McpOptions) {
     this.#options = options;
+    this.#tools = { pulse: options.pulse, scratch: new Scratch() };
   }
 
   async handle(request: Request, endpoint: EndpointName): Promise<Response> {
@@ -110,19 +117,20 @@ export class McpRoutes {
     { id, method, params }: Extract<Envelope, { kind: "request" }>,
     body: Uint8Array,
   ): Promise<Response> {
-    const { gateway, pulse } = this.#options;
+    const { gateway } = this.#options;
+    const tools = this.#tools;
     // A copy: the id lives as long as the call, the body need not.
     const ownId = id.slice();
     const request = agentRequest(ownId, method, params && onOneLine(body.subarray(params.start, params.end)));
     if (typeof request === "string") return invalid(400, `Not a valid request: ${request}.`);
     const claim = modernClaim(request);
     if (claim !== undefined || isModernHeader(http)) {
-      const exchange = new Exchange(ownId, accepts, pulse);
+      const exchange = new Exchange(ownId, accepts, tools);
       this.#modern(http, scope, request, claim, exchange);
       return exchange.response;
     }
     if (method === "initialize") {
-      const exchange = new Exchange(ownId, accepts, pulse);
+      const exchange = new Exchange(ownId, accepts, tools);
       const opened = initialize(gateway, caller, scope, request);
       if ("session" in opened) {
         exchange.sessionId = opened.session.id;
@@ -132,7 +140,7 @@ export class McpRoutes {
     }
     const session = this.#session(http, caller, scope);
     if (session instanceof Response) return session;
-    const exchange = new Exchange(ownId, accepts, pulse);
+    const exchange = new Exchange(ownId, accepts, tools);
     sessionRequest(gateway, session, request, exchange);
     return exchange.response;
   }
@@ -141,7 +149,7 @@ export class McpRoutes {
     http: Request,
     scope: Scope,
     request: AgentRequest,
-    claim: Readonly<Record<string, unknown>> | undefined,
+    claim: ModernClaim | undefined,
     exchange: Exchange,
   ): void {
     const refusal = checkModern(request, claim, {
@@ -211,28 +219,18 @@ export class McpRoutes {
     if (length > maxBodyBytes) return tooLarge(maxBodyBytes);
     const bytes = new Uint8Array(await request.arrayBuffer());
     if (bytes.length > maxBodyBytes) return tooLarge(maxBodyBytes);
-    const problem = jsonProblem(bytes);
-    if (problem === undefined) return bytes;
-    return rpcFailure({ status: 400, code: RPC.parseError, message: `The body is not JSON: ${problem}.` });
-  }
-}
-
-const decoder = new TextDecoder("utf-8", { fatal: true });
-
-/**
- * The scanner of `wire/` finds where values end, the engine's own parser says whether they are JSON: a server would
- * throw a broken message away without a word, and its sender would wait.
- */
-function jsonProblem(bytes: Uint8Array): string | undefined {
-  try {
-    const value: unknown = JSON.parse(decoder.decode(bytes));
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? undefined
-      : "one JSON object is expected (batches are not taken in this version)";
-  } catch (thrown) {
-    if (thrown instanceof TypeError) return "it is not UTF-8";
-    const why = thrown instanceof Error ? thrown.message : "";
-    return why.replace(/^JSON Parse error: /, "").slice(0, 200);
+    const fault = jsonFault(bytes);
+    if (fault !== undefined) {
+      return rpcFailure({
+        status: 400,
+        code: RPC.parseError,
+        message: `The body is not JSON: ${fault.what}.`,
+      });
+    }
+    const isBatch = bytes[skipSpace(bytes, 0)] === OPEN_BRACKET;
+    return isBatch
+      ? invalid(400, "Batches are not taken in this version: send one message at a time.")
+      : bytes;
   }
 }
 

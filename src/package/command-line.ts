@@ -3,7 +3,7 @@
 // added), by the installer (what to pin) and by each start (what to run), which must all agree.
 
 import { AppError } from "../errors.ts";
-import { nearest } from "../model/nearest.ts";
+import { nearest } from "../nearest.ts";
 import { quoted } from "../model/printable.ts";
 
 /** A package as somebody asked for it: `wanted` is an exact version, a range or a tag. */

@@ -5,7 +5,7 @@ import { readFile, readdir, stat } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import * as v from "valibot";
 import { AppError, systemErrorCode } from "../errors.ts";
-import { nearest } from "../model/nearest.ts";
+import { nearest } from "../nearest.ts";
 import { printable, quoted } from "../model/printable.ts";
 import type { PinnedPackage } from "../model/server-spec.ts";
 import type { PackageSpec } from "./command-line.ts";

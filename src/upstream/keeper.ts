@@ -85,26 +85,26 @@ export class Keeper {
 
   /** Ends what runs, forgets the past and starts it. @throws AppError `start-failed` */
   async restart(): Promise<Upstream> {
-    await this.#halt("The server is being restarted.");
-    this.#step("reset");
+    await this.#halt("The server is being restarted.", "reset");
     return this.acquire();
   }
 
   /** Ends it for good. Resolves when nothing of it is left. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#halt("The server is being stopped.");
-    this.#step("stopped");
+    await this.#halt("The server is being stopped.", "stopped");
   }
 
-  async #halt(why: string): Promise<void> {
+  async #halt(why: string, event: "reset" | "stopped"): Promise<void> {
     clearTimeout(this.#dueTimer);
-    // NB: a loop, because whoever else waited for the end of the same run may have begun the next one.
+    // NB: a loop, because whoever else waited for the end of the same run may have begun the next one; and no await
+    // between its end and the step, or a start could come in between and be forgotten.
     for (let run = this.#run; run !== undefined; run = this.#run) {
       run.abort.abort(new AppError("server-lost", why));
       await run.done;
     }
     this.#rejectWaiters(new AppError("server-lost", why));
+    this.#step(event);
   }
 
   #step(event: RestartEvent, at = this.#options.now()): void {

@@ -3,7 +3,6 @@
 
 import { toAppError } from "../errors.ts";
 import { readEnvelope } from "../wire/envelope.ts";
-import { excerpt } from "../wire/excerpt.ts";
 import { discard, isEventStream, isJson, readEvents, readWhole, type StreamEnd } from "./remote-body.ts";
 import type { RemoteEndpoint } from "./remote-endpoint.ts";
 import { broken, noAnswer, tooLarge } from "./remote-failure.ts";
@@ -55,7 +54,7 @@ async function readAnswer(
   });
   if (answer === undefined) throw tooLarge(where, maxMessageBytes);
   receiveMessage(answer, inbox);
-  if (inbox.pending.has(id)) throw noAnswer(where, `sent something else (${excerpt(answer)})`);
+  if (inbox.pending.has(id)) throw noAnswer(where, `sent something else (${endpoint.quote(answer)})`);
 }
 
 /** A status other than 2xx. The server may have put a proper answer under it. */

@@ -22,7 +22,7 @@ export interface EndpointOptions {
 
 const MAX_REDIRECTS = 3;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
-/** Bytes of a refusal that are read, to find a JSON-RPC error in them. */
+/** Bytes of a refusal that are read: to find a JSON-RPC error in them, or what to quote. */
 const MAX_REFUSAL_BYTES = 65_536;
 const SESSION_ID = /^[\x21-\x7e]{1,1024}$/;
 /** Shorter parts of a header or URL are not taken for secrets. */
@@ -102,7 +102,7 @@ export class RemoteEndpoint {
 
   /** Makes an error of an answer whose status is not 2xx. `body` is what was read of it. */
   refusal(status: number, body: Uint8Array): AppError {
-    if (!this.#endsSession(status, body)) return refused(this.where, status, this.#said(body));
+    if (!this.#endsSession(status, body)) return refused(this.where, status, this.quote(body));
     const error = sessionOver(this.where);
     this.#onOver(error);
     return error;
@@ -152,11 +152,11 @@ export class RemoteEndpoint {
     throw redirectedAway(this.where, target.origin.slice(0, 200));
   }
 
-  /** The begin of a body, without anything of ours that it quotes. */
-  #said(body: Uint8Array): string {
+  /** The begin of what the server said, fit for a sentence, and without what it quotes of our secrets. */
+  quote(said: Uint8Array): string {
     const secrets = this.#sessionId === undefined ? this.#secrets : [this.#sessionId, ...this.#secrets];
     // NB: taken out before it is cut to length, or half a secret would be left at the cut.
-    const whole = textOf(body, 0, body.length);
+    const whole = textOf(said, 0, Math.min(said.length, MAX_REFUSAL_BYTES));
     return excerpt(
       encodeText(secrets.reduce((clean, secret) => clean.replaceAll(secret, "[secret]"), whole)),
     );

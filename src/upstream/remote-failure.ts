@@ -1,5 +1,6 @@
 // Sentences for what goes wrong between here and a remote server. They name its host and port, what it answered and
-// what to do; never the path or query of its URL, which may hold a key.
+// what to do; never the path or query of its URL, which may hold a key. NB: what `fetch` throws has the whole URL in
+// it, so it is not kept as a cause: its code tells enough.
 
 import { AppError, systemErrorCode } from "../errors.ts";
 
@@ -22,20 +23,15 @@ export function notReached(where: string, thrown: unknown): AppError | undefined
     ? `its certificate is not trusted (${code}); mend the certificate, or let this host trust who signed it`
     : NOT_REACHED[code];
   if (why === undefined) return undefined;
-  return new AppError("server-lost", `Cannot connect to ${where}: ${why}.`, { cause: thrown });
+  return new AppError("server-lost", `Cannot connect to ${where}: ${why}.`, { details: { system: code } });
 }
 
 /** The failure of a connection that was there. */
 export function broken(where: string, thrown: unknown): AppError {
   const code = systemErrorCode(thrown);
   const how = code === "Malformed_HTTP_Response" ? "did not answer in HTTP" : "closed the connection";
-  return new AppError(
-    "server-lost",
-    `The server at ${where} ${how} before its answer was complete; try again.`,
-    {
-      cause: thrown,
-    },
-  );
+  const sentence = `The server at ${where} ${how} before its answer was complete; try again.`;
+  return new AppError("server-lost", sentence, { details: { system: code } });
 }
 
 const HINTS: Readonly<Record<number, string>> = {

@@ -1,6 +1,7 @@
 // The stream on which a remote server says what nobody asked for (MCP 2025-11-25, Transports, Listening for Messages
 // from the Server): opened with GET, opened again when it ends. Its owner is the connection, by the signal.
 
+import { systemErrorCode } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { discard, isEventStream, readEvents } from "./remote-body.ts";
 import type { RemoteEndpoint } from "./remote-endpoint.ts";
@@ -36,12 +37,18 @@ export async function listenToServer(options: ListenOptions): Promise<void> {
       everOpen = true;
       const end = await readEvents(response, options.maxEventBytes, lastEventId, options.onMessage);
       if (signal.aborted) return;
-      log.debug("server stream ended", { server: endpoint.where, how: end.how, events: end.events });
+      const { how, events } = end;
+      log.debug("server stream ended", {
+        server: endpoint.where,
+        how,
+        system: systemErrorCode(end.cause),
+        events,
+      });
       ({ lastEventId } = end);
       retryMs = end.retryMs ?? retryMs;
-      wasBroken = end.how === "broken";
-      const wasGood = end.events > 0 || performance.now() - opened > GOOD_LIFE_MS;
-      if (wasGood && end.how !== "too-large") failures = 0;
+      wasBroken = how === "broken";
+      const wasGood = events > 0 || performance.now() - opened > GOOD_LIFE_MS;
+      if (wasGood && how !== "too-large") failures = 0;
     }
     await pause(reconnectDelayMs(retryMs, wasBroken, failures), signal);
     if (signal.aborted) return;

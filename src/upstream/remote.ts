@@ -5,13 +5,12 @@ import { AppError, toAppError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { HttpSpec } from "../model/server-spec.ts";
 import { Gate } from "../process/gate.ts";
-import { excerpt } from "../wire/excerpt.ts";
 import { ask } from "./ask.ts";
 import { cancelledParams, notificationMessage, requestMessage } from "./client-message.ts";
 import { initializeParams, readHello, type ClientInfo } from "./handshake.ts";
 import { PendingCalls } from "./pending-calls.ts";
 import { discard } from "./remote-body.ts";
-import { perform } from "./remote-call.ts";
+import { perform, type RemoteCall } from "./remote-call.ts";
 import { RemoteEndpoint, type Fetch } from "./remote-endpoint.ts";
 import { listenToServer } from "./remote-listener.ts";
 import { withDeadline } from "./remote-waiting.ts";
@@ -41,8 +40,10 @@ export interface RemoteOptions {
  * at most for all servers together: one that hangs must not take them all.
  */
 const MAX_PARALLEL_CALLS = 64;
-/** Notifications and answers on their way to one server at once; more are dropped. */
+/** The same for notifications and answers to the server, which have a way of their own: a ping must not wait for calls. */
 const MAX_PARALLEL_NOTES = 16;
+/** Of these, on their way or waiting; more are dropped. */
+const MAX_NOTES = 256;
 const NOTE_TIMEOUT_MS = 30_000;
 const END_SESSION_TIMEOUT_MS = 2_000;
 
@@ -61,15 +62,23 @@ export function remoteConnector(options: RemoteOptions): Connector {
   };
 }
 
+interface Flight {
+  /** Ends the requests of the call. */
+  readonly controller: AbortController;
+  /** False while the call waits at the gate. */
+  sent: boolean;
+}
+
 class RemoteUpstream implements Upstream {
   readonly closed: Promise<AppError>;
   readonly #options: RemoteOptions;
   readonly #endpoint: RemoteEndpoint;
   readonly #inbox: Inbox;
   readonly #pending: PendingCalls;
-  readonly #gate = new Gate(MAX_PARALLEL_CALLS);
-  /** One for each call without an answer: aborting it ends its requests. */
-  readonly #flights = new Map<number, AbortController>();
+  readonly #callGate = new Gate(MAX_PARALLEL_CALLS);
+  readonly #noteGate = new Gate(MAX_PARALLEL_NOTES);
+  /** By the id of the call. */
+  readonly #flights = new Map<number, Flight>();
   /** Everything else that is under way ends with this. */
   readonly #life = new AbortController();
   /** What `close` waits for. None of them rejects. */
@@ -163,7 +172,7 @@ class RemoteUpstream implements Upstream {
       return { cancel: () => undefined };
     }
     const id = this.#pending.add(sink, request.timeoutMs);
-    const flight = new AbortController();
+    const flight: Flight = { controller: new AbortController(), sent: false };
     this.#flights.set(id, flight);
     this.#own(this.#fly(id, request, flight));
     return {
@@ -198,18 +207,16 @@ class RemoteUpstream implements Upstream {
     this.#over = error;
     this.#pending.loseAll(error);
     this.#life.abort();
-    for (const flight of this.#flights.values()) flight.abort();
+    for (const { controller } of this.#flights.values()) controller.abort();
     this.#resolveClosed(error);
   }
 
-  async #fly(id: number, request: UpstreamRequest, flight: AbortController): Promise<void> {
-    const { maxMessageBytes } = this.#options;
-    const call = { id, flight, maxMessageBytes, endpoint: this.#endpoint, inbox: this.#inbox };
-    const onResponse = (response: Response): void => this.#responded(response);
+  async #fly(id: number, request: UpstreamRequest, flight: Flight): Promise<void> {
     try {
-      const leave = await this.#gate.enter(flight.signal);
+      const leave = await this.#callGate.enter(flight.controller.signal);
+      flight.sent = true;
       try {
-        await perform({ ...call, onResponse }, requestMessage(id, request));
+        await perform(this.#call(id, flight.controller), requestMessage(id, request));
       } finally {
         leave();
       }
@@ -221,6 +228,12 @@ class RemoteUpstream implements Upstream {
     }
   }
 
+  #call(id: number, flight: AbortController): RemoteCall {
+    const onResponse = (response: Response): void => this.#responded(response);
+    const { maxMessageBytes } = this.#options;
+    return { id, flight, onResponse, maxMessageBytes, endpoint: this.#endpoint, inbox: this.#inbox };
+  }
+
   #responded(response: Response): void {
     if (this.#hello === undefined) this.#endpoint.adoptSession(response);
   }
@@ -229,23 +242,24 @@ class RemoteUpstream implements Upstream {
   #callOff(id: number, reason: string): void {
     const flight = this.#flights.get(id);
     if (flight === undefined) return;
-    // `initialize` must not be cancelled (MCP 2025-11-25, Utilities, Cancellation).
-    if (this.#hello !== undefined) this.notify("notifications/cancelled", cancelledParams(id, reason));
-    flight.abort();
+    // Only a request that was sent can be cancelled, and `initialize` must not be (MCP 2025-11-25, Cancellation).
+    const told = flight.sent && this.#hello !== undefined;
+    if (told) this.notify("notifications/cancelled", cancelledParams(id, reason));
+    flight.controller.abort();
   }
 
-  /** Sends what has no answer; drops it when the connection is over or too much is on its way. */
+  /** Sends what has no answer; drops it when the connection is over or too much waits already. */
   #send(message: Buffer<ArrayBuffer>): void {
     if (this.#over !== undefined) return;
-    const { log } = this.#options;
-    const { where } = this.#endpoint;
-    if (this.#notes >= MAX_PARALLEL_NOTES) {
-      return log.debug("message dropped: the server is slow to take others", { server: where });
-    }
+    if (this.#notes >= MAX_NOTES)
+      return this.#remark("message dropped: too many wait for the server", message);
     this.#notes++;
-    const sent = withDeadline(NOTE_TIMEOUT_MS, this.#life.signal, (signal) => this.#deliver(message, signal));
+    const sent = withDeadline(NOTE_TIMEOUT_MS, this.#life.signal, async (signal) => {
+      const leave = await this.#noteGate.enter(signal);
+      await this.#deliver(message, signal).finally(leave);
+    });
     const settled = sent.catch((thrown: unknown) =>
-      log.debug("message not delivered", { server: where, reason: toAppError(thrown).message }),
+      this.#remark(`message not delivered: ${toAppError(thrown).message}`, message),
     );
     this.#own(settled.finally(() => this.#notes--));
   }
@@ -258,7 +272,8 @@ class RemoteUpstream implements Upstream {
 
   #remark(what: string, message: Uint8Array): void {
     const { log } = this.#options;
-    if (log.enabled("debug")) log.debug(what, { server: this.#endpoint.where, message: excerpt(message) });
+    if (log.enabled("debug"))
+      log.debug(what, { server: this.#endpoint.where, message: this.#endpoint.quote(message) });
   }
 
   #own(task: Promise<void>): void {

@@ -40,18 +40,29 @@ const SHOWN_GARBAGE_LINES = 20;
 export function stdioConnector(options: StdioOptions): Connector {
   return {
     async connect(listener, signal) {
-      const plan = await options.plan();
-      signal.throwIfAborted();
-      const connection = new StdioUpstream(options, plan, listener);
+      let connection: StdioUpstream | undefined;
       try {
+        const plan = await options.plan();
+        if (signal.aborted) throw calledOff();
+        connection = new StdioUpstream(options, plan, listener);
         await connection.handshake(signal);
+        return connection;
       } catch (thrown) {
-        await connection.close();
-        throw toAppError(thrown);
+        await connection?.close();
+        throw asStartFailure(toAppError(thrown));
       }
-      return connection;
     },
   };
+}
+
+function calledOff(): AppError {
+  return new AppError("start-failed", "The start was called off.");
+}
+
+function asStartFailure(error: AppError): AppError {
+  return error.code === "start-failed"
+    ? error
+    : new AppError("start-failed", error.message, { cause: error });
 }
 
 class StdioUpstream implements Upstream {
@@ -104,7 +115,9 @@ class StdioUpstream implements Upstream {
       const result = await ask(this, { method: "initialize", params, timeoutMs: startTimeoutMs, signal });
       this.#hello = readHello(result);
     } catch (thrown) {
-      throw this.#startFailure(toAppError(thrown));
+      const error = toAppError(thrown);
+      if (error.code !== "server-timeout") throw error;
+      throw new AppError("start-failed", this.#silence(), { cause: error });
     }
     this.notify("notifications/initialized", undefined);
   }
@@ -154,15 +167,6 @@ class StdioUpstream implements Upstream {
       "server-busy",
       `The server does not read its input: ${queuedBytes} bytes wait for it already. Try again later, or restart it.`,
     );
-  }
-
-  #startFailure(error: AppError): AppError {
-    if (error.code === "server-timeout") {
-      return new AppError("start-failed", this.#silence(), { cause: error });
-    }
-    return error.code === "start-failed"
-      ? error
-      : new AppError("start-failed", error.message, { cause: error });
   }
 
   #silence(): string {

@@ -164,12 +164,12 @@ export function describeUpstream(name: string, openLab: () => Promise<Lab>): voi
         expect(calls.flatMap(({ heard }) => heard)).toEqual(calls.map(() => "result"));
       });
 
-      test("whatever order the answers come in", async () => {
+      test("when one is overtaken by another", async () => {
         const { upstream } = await connect("sdk");
-        const slow = callTool(upstream, "slow", { ms: 200 });
+        const slow = callTool(upstream, "slow", { ms: 600_000 });
         expect(await textOf(callTool(upstream, "echo", { text: "overtakes" }))).toBe("overtakes");
         expect(slow.heard).toEqual([]);
-        expect(await textOf(slow)).toBe("done");
+        slow.cancel("seen enough");
       });
 
       test.each(LIES_THEN_TRUTH)("when the server lies: %s", async (lie) => {
@@ -228,7 +228,7 @@ export function describeUpstream(name: string, openLab: () => Promise<Lab>): voi
     describe("gives calls up", () => {
       test("when they are cancelled: the server hears it, the sink hears nothing", async () => {
         const { upstream, stderr } = await connect("sdk");
-        const call = callTool(upstream, "slow", { ms: 400 }, { token: "1" });
+        const call = callTool(upstream, "slow", { ms: 2_000 }, { token: "1" });
         await until("the call is under way", () => call.progress.length > 0);
         call.cancel("enough");
         call.cancel("really");
@@ -241,7 +241,7 @@ export function describeUpstream(name: string, openLab: () => Promise<Lab>): voi
 
       test("when time runs out: the server hears it, the sink once", async () => {
         const { upstream, stderr } = await connect("sdk");
-        const call = callTool(upstream, "slow", { ms: 600_000 }, { timeoutMs: 200 });
+        const call = callTool(upstream, "slow", { ms: 600_000 }, { timeoutMs: 1_000 });
         const outcome = await call.outcome;
         expect(outcome).toMatchObject({ kind: "lost", code: "server-timeout" });
         expect(upstream.inFlight).toBe(0);

@@ -2,9 +2,11 @@
 // 2026-07-28 that carry everything with them.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { Agent, initializeBody, only, post } from "./agent.ts";
+import { ACCEPT_BOTH, Agent, initializeBody, only, post } from "./agent.ts";
 import { type Appliance, Crib } from "./appliance.ts";
-import { small } from "./servers.ts";
+import { sdk, small } from "./servers.ts";
+import { serverOf } from "./views.ts";
+import { until, within } from "./wait.ts";
 
 setDefaultTimeout(60_000);
 
@@ -22,6 +24,7 @@ beforeAll(async () => {
   appliance = await crib.serve();
   await crib.ok("add", "--yes", "--name", "one", ...small());
   await crib.ok("add", "--yes", "--name", "two", ...small());
+  await crib.ok("add", "--yes", "--name", "sdk", ...sdk());
   token = (await crib.ok("token", "create", "agent")).trim();
   bearer = { authorization: `Bearer ${token}` };
   url = appliance.mcp();
@@ -127,10 +130,8 @@ describe("modern requests", () => {
       supportedVersions: expect.arrayContaining([MODERN]),
     });
     const listed = only(await modern({ method: "tools/list" })).result;
-    expect(listed).toMatchObject({
-      resultType: "complete",
-      tools: [{ name: "one__pong" }, { name: "two__pong" }],
-    });
+    expect(listed).toMatchObject({ resultType: "complete" });
+    expect(JSON.stringify(listed)).toMatch(/"one__pong".*"sdk__echo".*"two__pong"/);
     expect(listed).toHaveProperty("ttlMs");
     expect(listed).toHaveProperty("cacheScope");
     expect(only(await modern({ ...call, headers: { "mcp-name": "one__pong" } })).result).toMatchObject({
@@ -195,3 +196,67 @@ describe("modern requests", () => {
     }
   });
 });
+
+describe("a client that goes away in the middle of a call", () => {
+  const slow = (ms: number) => ({ name: "sdk__slow", arguments: { ms } });
+
+  test("legacy: the call goes on, for a lost connection is no cancellation", async () => {
+    const agent = await Agent.open(url, token);
+    const gone = new AbortController();
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/call", params: slow(1500) });
+    const lost = fetch(url, {
+      method: "POST",
+      headers: { ...agent.headers, "content-type": "application/json", accept: ACCEPT_BOTH },
+      body,
+      signal: gone.signal,
+    });
+    await until("the call is at the server", async () => (await serverOf(crib, "sdk")).inFlight === 1);
+    gone.abort();
+    await expect(lost).rejects.toThrow();
+    await until("the call has ended", async () => (await serverOf(crib, "sdk")).inFlight === 0);
+    expect(await crib.ok("logs", "sdk")).not.toContain("slow: cancelled");
+    expect((await agent.request("ping")).result).toEqual({});
+  });
+
+  test("legacy: notifications/cancelled is", async () => {
+    const agent = await Agent.open(url, token);
+    const call = agent.send({ jsonrpc: "2.0", id: "mine", method: "tools/call", params: slow(600_000) });
+    await until("the call is at the server", async () => (await serverOf(crib, "sdk")).inFlight === 1);
+    await agent.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: "mine" } });
+    expect((await within("the call ends", call)).messages).toEqual([]);
+    await until("the server has heard of it", async () => (await cancellations()) === 1);
+  });
+
+  test("modern: the closed connection is the cancellation", async () => {
+    const gone = new AbortController();
+    const meta = { [`${META}/protocolVersion`]: MODERN, [`${META}/clientCapabilities`]: {} };
+    const lost = fetch(url, {
+      method: "POST",
+      headers: {
+        ...bearer,
+        "content-type": "application/json",
+        accept: ACCEPT_BOTH,
+        "mcp-protocol-version": MODERN,
+        "mcp-method": "tools/call",
+        "mcp-name": "sdk__slow",
+      },
+      body: JSON.stringify({
+        jsonrpc: "2.0",
+        id: 1,
+        method: "tools/call",
+        params: { ...slow(600_000), _meta: meta },
+      }),
+      signal: gone.signal,
+    });
+    await until("the call is at the server", async () => (await serverOf(crib, "sdk")).inFlight === 1);
+    gone.abort();
+    await expect(lost).rejects.toThrow();
+    await until("the server has heard of it", async () => (await cancellations()) === 2);
+    expect((await serverOf(crib, "sdk")).inFlight).toBe(0);
+  });
+});
+
+/** How often the server heard that nobody waits any more. */
+async function cancellations(): Promise<number> {
+  return (await crib.ok("logs", "sdk")).split("slow: cancelled").length - 1;
+}

@@ -3,7 +3,8 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { Agent, type EventReader } from "./agent.ts";
 import { type Appliance, Crib } from "./appliance.ts";
-import { small } from "./servers.ts";
+import { sdk, small } from "./servers.ts";
+import { textOf, toolNamesOf } from "./views.ts";
 import { until } from "./wait.ts";
 
 setDefaultTimeout(60_000);
@@ -59,4 +60,14 @@ test("of added, disabled, enabled and removed servers", async () => {
   await crib.ok("rm", "first");
   await until("the narrow caller hears of its own server", () => changes(unmoved) > 0);
   expect(await narrow.toolNames()).toEqual([]);
+});
+
+test("of tools that a server adds while it runs", async () => {
+  await crib.ok("add", "--yes", "--name", "sdk", ...sdk());
+  const seen = await wide.stream(over.signal);
+  await wide.call("sdk__add_tool", { name: "later" });
+  await until(`${CHANGED} after the new tool`, () => changes(seen) > 0);
+  expect(await wide.toolNames()).toContain("sdk__later");
+  expect(textOf((await wide.call("sdk__later")).result)).toBe("later");
+  expect(await toolNamesOf(crib)).toContain("sdk__later");
 });

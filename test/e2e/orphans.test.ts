@@ -91,6 +91,23 @@ describe("ends of a server while the appliance goes on", () => {
     await nothingIsLeft();
   });
 
+  test("kill -9 of any one process between the appliance and a server does so too", async () => {
+    await stubbornServers();
+    for (const which of [0, 1]) {
+      const between = (await processesOf(crib.directory)).filter(
+        ({ command }) => command.includes("stray.sh") && !command.startsWith("/bin/sh"),
+      );
+      expect(between.length).toBeGreaterThan(which);
+      const lost = strays.at(which === 0 ? 0 : -1) ?? 0;
+      signal(between[which]?.pid ?? 0, "SIGKILL");
+      await until(`process ${lost} has ended`, async () => !(await runs(lost)));
+      expect(await crib.ok("call", "stray__pong")).toStartWith("pong ");
+      strays.push(Number(await readFile(crib.file("stray.pid"), "utf8")));
+    }
+    await appliance.stop("SIGKILL");
+    await nothingIsLeft();
+  });
+
   test("an installation that goes on ends with its appliance", async () => {
     // The port of a registry that accepts and never answers.
     const silent = Bun.serve({

@@ -39,3 +39,13 @@ export function filesystem(directory: string): readonly string[] {
 export function stray(pidFile: string): readonly string[] {
   return ["/bin/sh", join(import.meta.dir, "servers/stray.sh"), pidFile];
 }
+
+/** The good server of the 1.x SDK with a tool for everything: see test/servers/sdk-tools.ts. */
+export function sdk(): readonly string[] {
+  return [process.execPath, join(import.meta.dir, "../servers/sdk-stdio.ts")];
+}
+
+/** The same offer over Streamable HTTP, as a program that prints `listening <url>`. */
+export function sdkHttp(...args: readonly string[]): readonly string[] {
+  return [process.execPath, join(import.meta.dir, "../servers/sdk-http.ts"), ...args];
+}

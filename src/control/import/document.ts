@@ -2,7 +2,7 @@
 // no file and no environment. Called by plan.ts.
 
 import type { PlanView } from "../../model/api.ts";
-import { nearest } from "../../model/nearest.ts";
+import { nearest } from "../../nearest.ts";
 import { printable, quoted } from "../../model/printable.ts";
 import { toServerName } from "../../package/default-name.ts";
 import { checkName, finish, usage, type PlanOptions } from "./draft.ts";

@@ -2,7 +2,7 @@
 // Called by document.ts for each entry.
 
 import * as v from "valibot";
-import { nearest } from "../../model/nearest.ts";
+import { nearest } from "../../nearest.ts";
 import { printable, quoted } from "../../model/printable.ts";
 import { CageGrants } from "../../model/server-spec.ts";
 import { usage, type Draft } from "./draft.ts";

@@ -1,0 +1,227 @@
+// The restart table: every phase with every event, the delays, the crash loop, and what no sequence may do.
+
+import { describe, expect, test } from "bun:test";
+import * as fc from "fast-check";
+import {
+  delayMs,
+  RESTART,
+  restart,
+  STOPPED,
+  type Phase,
+  type RestartEvent,
+  type RestartState,
+} from "../../src/process/restart.ts";
+
+const NOW = 1_000_000;
+const MIDDLE = (): number => 0.5;
+const MINUTE = 60_000;
+
+/** One example of each phase. */
+const STATES: Readonly<Record<Phase, RestartState>> = {
+  stopped: STOPPED,
+  starting: { ...STOPPED, phase: "starting", attempt: 1, exits: [NOW - 1000] },
+  ready: { ...STOPPED, phase: "ready", attempt: 1, exits: [NOW - 1000], readySince: NOW - 500 },
+  "backing-off": { ...STOPPED, phase: "backing-off", attempt: 1, exits: [NOW - 1000], dueAt: NOW },
+  "crash-loop": { ...STOPPED, phase: "crash-loop", attempt: 6, exits: [NOW - 1000], dueAt: NOW },
+};
+
+/** The phase that comes after, or `same` where the very same state has to come back. */
+const TABLE: readonly (readonly [Phase, Readonly<Record<RestartEvent, Phase | "same">>])[] = [
+  [
+    "stopped",
+    { wanted: "starting", ready: "same", ended: "same", due: "same", reset: "same", stopped: "same" },
+  ],
+  [
+    "starting",
+    {
+      wanted: "same",
+      ready: "ready",
+      ended: "backing-off",
+      due: "same",
+      reset: "stopped",
+      stopped: "stopped",
+    },
+  ],
+  [
+    "ready",
+    {
+      wanted: "same",
+      ready: "same",
+      ended: "backing-off",
+      due: "same",
+      reset: "stopped",
+      stopped: "stopped",
+    },
+  ],
+  [
+    "backing-off",
+    { wanted: "same", ready: "same", ended: "same", due: "starting", reset: "stopped", stopped: "stopped" },
+  ],
+  [
+    "crash-loop",
+    { wanted: "same", ready: "same", ended: "same", due: "starting", reset: "stopped", stopped: "stopped" },
+  ],
+];
+
+const isEvent = (name: string): name is RestartEvent => name in (TABLE[0]?.[1] ?? {});
+
+describe("every phase with every event", () => {
+  for (const [phase, row] of TABLE) {
+    for (const [event, wanted] of Object.entries(row)) {
+      test(`${phase} + ${event} → ${wanted}`, () => {
+        if (!isEvent(event)) throw new Error(event);
+        const next = restart(STATES[phase], event, NOW, MIDDLE);
+        if (wanted === "same") expect(next).toBe(STATES[phase]);
+        else expect(next.phase).toBe(wanted);
+      });
+    }
+  }
+});
+
+describe("what a change of phase does to the rest of the state", () => {
+  test("due comes when its time has come, and not before", () => {
+    for (const phase of ["backing-off", "crash-loop"] as const) {
+      const waiting = { ...STATES[phase], dueAt: NOW };
+      expect(restart(waiting, "due", NOW - 1, MIDDLE)).toBe(waiting);
+      expect(restart(waiting, "due", NOW, MIDDLE).phase).toBe("starting");
+    }
+  });
+
+  test("reset and stopped forget all of the past", () => {
+    for (const phase of ["starting", "ready", "backing-off", "crash-loop"] as const) {
+      expect(restart(STATES[phase], "reset", NOW, MIDDLE)).toBe(STOPPED);
+      expect(restart(STATES[phase], "stopped", NOW, MIDDLE)).toBe(STOPPED);
+    }
+  });
+
+  test("ready does not forget the attempts: only ten minutes of it do", () => {
+    const ready = restart(STATES.starting, "ready", NOW, MIDDLE);
+    expect(ready).toMatchObject({ phase: "ready", attempt: 1, readySince: NOW, exits: [NOW - 1000] });
+
+    const early = restart(ready, "ended", NOW + RESTART.resetAfterReadyMs - 1, MIDDLE);
+    expect(early).toMatchObject({ phase: "backing-off", attempt: 2 });
+
+    const late = restart(ready, "ended", NOW + RESTART.resetAfterReadyMs, MIDDLE);
+    expect(late).toMatchObject({
+      phase: "backing-off",
+      attempt: 1,
+      exits: [NOW + RESTART.resetAfterReadyMs],
+      dueAt: NOW + RESTART.resetAfterReadyMs + RESTART.firstDelayMs,
+    });
+  });
+});
+
+describe("the delay is 0.25 s · 2ⁿ up to 60 s, ±20%", () => {
+  const PLAIN = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000];
+  test.each(PLAIN.map((plain, attempt) => [attempt, plain] as const))("n = %d: %d ms", (attempt, plain) => {
+    expect(delayMs(attempt, () => 0)).toBe(plain * 0.8);
+    expect(delayMs(attempt, MIDDLE)).toBe(plain);
+    expect(delayMs(attempt, () => 1 - Number.EPSILON)).toBe(plain * 1.2);
+  });
+
+  test("however many attempts there were", () => {
+    for (const attempt of [100, 1e6, Number.MAX_SAFE_INTEGER]) expect(delayMs(attempt, MIDDLE)).toBe(60_000);
+  });
+});
+
+/** Ends a start again and again, each as soon as it is due; the states after each end. */
+function crash(times: number, from: RestartState, begin: number): readonly RestartState[] {
+  const seen: RestartState[] = [];
+  let state = from;
+  let now = begin;
+  for (let index = 0; index < times; index++) {
+    state = restart(state, state.phase === "stopped" ? "wanted" : "due", now, MIDDLE);
+    state = restart(state, "ended", now, MIDDLE);
+    seen.push(state);
+    now = state.dueAt ?? now;
+  }
+  return seen;
+}
+
+describe("the crash loop", () => {
+  test("six exits within five minutes, and not five", () => {
+    const states = crash(6, STOPPED, NOW);
+    expect(states.map((state) => state.phase)).toEqual([
+      ...Array.from({ length: 5 }, () => "backing-off" as const),
+      "crash-loop",
+    ]);
+    const last = states[5];
+    expect(last?.dueAt).toBe((last?.exits.at(-1) ?? 0) + RESTART.crashLoopProbeMs);
+  });
+
+  test("six exits over more than five minutes are none", () => {
+    let state = STOPPED;
+    for (let index = 0; index < 20; index++) {
+      const now = NOW + index * MINUTE;
+      state = restart({ ...state, phase: "starting" }, "ended", now, MIDDLE);
+      expect(state.phase).toBe("backing-off");
+    }
+    expect(state.exits).toHaveLength(5);
+  });
+
+  test("is probed after five minutes; a probe that fails goes straight back", () => {
+    const loop = crash(6, STOPPED, NOW)[5] ?? STOPPED;
+    const dueAt = loop.dueAt ?? 0;
+    expect(restart(loop, "wanted", dueAt, MIDDLE)).toBe(loop);
+    const probe = restart(loop, "due", dueAt, MIDDLE);
+    expect(probe).toMatchObject({ phase: "starting", probing: true, dueAt: undefined });
+    expect(restart(probe, "ended", dueAt + 10, MIDDLE)).toMatchObject({
+      phase: "crash-loop",
+      probing: false,
+      dueAt: dueAt + 10 + RESTART.crashLoopProbeMs,
+    });
+  });
+
+  test("a probe that gets ready is an ordinary server again", () => {
+    const loop = crash(6, STOPPED, NOW)[5] ?? STOPPED;
+    const dueAt = loop.dueAt ?? 0;
+    const ready = restart(restart(loop, "due", dueAt, MIDDLE), "ready", dueAt, MIDDLE);
+    expect(ready).toMatchObject({ phase: "ready", probing: false });
+    expect(restart(ready, "ended", dueAt + MINUTE, MIDDLE).phase).toBe("backing-off");
+  });
+
+  test("a person's reset leaves it at once", () => {
+    const loop = crash(6, STOPPED, NOW)[5] ?? STOPPED;
+    const started = restart(restart(loop, "reset", NOW, MIDDLE), "wanted", NOW, MIDDLE);
+    expect(started).toEqual({ ...STOPPED, phase: "starting" });
+  });
+});
+
+test("whatever happens: no start without an end before it, and every wait within its bounds", () => {
+  const events = fc.array(
+    fc.record({
+      event: fc.constantFrom<RestartEvent>("wanted", "ready", "ended", "due", "reset", "stopped"),
+      afterMs: fc.oneof(fc.nat({ max: 400 }), fc.nat({ max: 20 * MINUTE })),
+      random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    }),
+    { maxLength: 200 },
+  );
+  fc.assert(
+    fc.property(events, (steps) => {
+      let state = STOPPED;
+      let now = NOW;
+      for (const { event, afterMs, random } of steps) {
+        now += afterMs;
+        const next = restart(state, event, now, () => random);
+        if (next.phase === "starting" && state.phase !== "starting") {
+          expect(["stopped", "backing-off", "crash-loop"]).toContain(state.phase);
+        }
+        if (next.phase === "ready" && state.phase !== "ready") expect(state.phase).toBe("starting");
+
+        const waits = next.phase === "backing-off" || next.phase === "crash-loop";
+        expect(next.dueAt !== undefined).toBe(waits);
+        expect(next.readySince !== undefined).toBe(next.phase === "ready");
+        expect(next.probing && next.phase !== "starting").toBe(false);
+        expect(next.exits.length).toBeLessThanOrEqual(RESTART.crashLoopExits);
+        if (waits && next !== state) {
+          const waitMs = (next.dueAt ?? 0) - now;
+          const [least, most] =
+            next.phase === "crash-loop" ? [300_000, 300_000] : [200, 60_000 * (1 + RESTART.jitter)];
+          expect(waitMs).toBeGreaterThanOrEqual(least);
+          expect(waitMs).toBeLessThanOrEqual(most);
+        }
+        state = next;
+      }
+    }),
+  );
+});
