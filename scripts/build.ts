@@ -13,6 +13,7 @@ const FLAGS = [
   "--minify",
   "--sourcemap",
   "--bytecode",
+  "--splitting",
   "--format=esm",
   "--no-compile-autoload-bunfig",
   "--no-compile-autoload-dotenv",
@@ -57,7 +58,12 @@ async function build(): Promise<number> {
   const program = join(workdir, basename(outfile));
   const compiler = Bun.spawn(
     [process.execPath, "build", ...FLAGS, ...constants(), entry, "--outfile", program],
-    { cwd: workdir, stdin: "ignore", stdout: "pipe", stderr: "inherit" },
+    {
+      cwd: workdir,
+      // NB: the caller's NODE_ENV would be frozen into the program in spite of --production.
+      env: { ...process.env, NODE_ENV: "production" },
+      stdio: ["ignore", "pipe", "inherit"],
+    },
   );
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => compiler.kill(signal));
   const talk = await new Response(compiler.stdout).text();

@@ -9,6 +9,7 @@ import type { InstallProgress } from "../package/launch-command.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Changes } from "./changes.ts";
 import type { Offers } from "./offers.ts";
+import { countOf } from "./server-view.ts";
 
 export interface AddingOptions {
   readonly changes: Changes;
@@ -99,7 +100,8 @@ export class Adding {
     // The start goes on when the administrator stops waiting: the server is configured by now.
     const upstream = await Promise.race([pool.acquire(server.name), aborted(signal)]);
     await offers.refresh(server, upstream);
-    report({ event: "progress", stage: "ready", detail: server.name });
+    const tools = countOf(offers.of(server.name)?.tools);
+    report({ event: "progress", stage: "ready", detail: `${tools} ${tools === 1 ? "tool" : "tools"}` });
   }
 }
 

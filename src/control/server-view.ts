@@ -46,7 +46,8 @@ export function serverView(
   };
 }
 
-function countOf(list: Uint8Array | undefined): number {
+/** Entries of a raw list. */
+export function countOf(list: Uint8Array | undefined): number {
   return list === undefined ? 0 : (elementRanges(list, 0)?.length ?? 0) / 2;
 }
 

@@ -57,25 +57,32 @@ export class Forwarder {
 }
 
 class ForwardedCall implements AnswerSink, PendingCall {
-  readonly #options: ForwardOptions;
+  readonly #options: Omit<ForwardOptions, "params">;
   readonly #bus: Bus;
   readonly #startedAt = performance.now();
   /** The agent's own progress token, put back into each progress notification. */
   readonly #token: Uint8Array | undefined;
+  readonly #requestBytes: number;
+  /** Let go of once they are sent: a large request does not stay in memory for as long as its answer takes. */
+  #params: Uint8Array | undefined;
   #pending: PendingCall | undefined;
   #settled = false;
 
-  constructor(options: ForwardOptions, bus: Bus) {
+  constructor({ params, ...options }: ForwardOptions, bus: Bus) {
     this.#options = options;
     this.#bus = bus;
-    const { params, progressToken } = options;
+    this.#params = params;
+    this.#requestBytes = params?.length ?? 0;
+    const { progressToken } = options;
     this.#token =
       progressToken === undefined ? undefined : params?.slice(progressToken.start, progressToken.end);
   }
 
   begin(upstream: Upstream, timeoutMs: number): void {
     if (this.#settled) return;
-    const { method, params, progressToken } = this.#options;
+    const { method, progressToken } = this.#options;
+    const params = this.#params;
+    this.#params = undefined;
     this.#pending = upstream.begin({ method, params, progressToken, timeoutMs }, this);
   }
 
@@ -125,7 +132,7 @@ class ForwardedCall implements AnswerSink, PendingCall {
       method: this.#options.method,
       durationMs: performance.now() - this.#startedAt,
       outcome,
-      requestBytes: this.#options.params?.length ?? 0,
+      requestBytes: this.#requestBytes,
       resultBytes,
     });
   }

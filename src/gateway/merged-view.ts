@@ -16,6 +16,8 @@ import {
 /** Of each server's instructions, so that one of them cannot drown the others. */
 const MAX_INSTRUCTION_CHARACTERS = 4_000;
 const MAX_TEMPLATE_CHARACTERS = 2_000;
+/** A longer URI is only found where a server lists it. */
+const MAX_MATCHED_URI = 8_192;
 
 interface NamedList {
   readonly bytes: Uint8Array;
@@ -103,6 +105,8 @@ function mergeResources(servers: readonly CatalogServer[]): ResourceLists {
       templates.push(templates.length === 0 ? "[" : ",", element);
     }
   }
+  // The most specific first: `{x}` of one server must not answer for everybody's resources.
+  patterns.sort((a, b) => literalLength(b.literals) - literalLength(a.literals));
   return {
     resources: resources.length === 0 ? compose("[]") : compose(...resources, "]"),
     templates: templates.length === 0 ? compose("[]") : compose(...templates, "]"),
@@ -116,10 +120,15 @@ function templateLiterals(template: string): readonly string[] {
   return template.slice(0, MAX_TEMPLATE_CHARACTERS).split(/(?:\{[^{}]*\})+/);
 }
 
+function literalLength(literals: readonly string[]): number {
+  return literals.reduce((sum, literal) => sum + literal.length, 0);
+}
+
 /** Leftmost literal after literal: linear, where a pattern of the server's making could explode. */
 function matchesTemplate(literals: readonly string[], uri: string): boolean {
   const first = literals[0] ?? "";
   const last = literals.at(-1) ?? "";
+  if (uri.length > MAX_MATCHED_URI) return false;
   if (literals.length < 2) return uri === first;
   if (!uri.startsWith(first)) return false;
   let at = first.length;

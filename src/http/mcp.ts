@@ -29,6 +29,11 @@ export interface McpOptions {
   readonly maxBodyBytes: number;
 }
 
+/** Bun's server, as far as it is needed here. */
+export interface IdleTimeouts {
+  timeout(request: Request, seconds: number): unknown;
+}
+
 /** Undefined: the merged endpoint. */
 export type EndpointName = string | undefined;
 
@@ -46,11 +51,18 @@ export class McpRoutes {
     this.#tools = { pulse: options.pulse, scratch: new Scratch() };
   }
 
-  async handle(request: Request, endpoint: EndpointName): Promise<Response> {
+  /** `connections` is what takes the idle timeout off a request; without it the listener's own counts. */
+  async handle(
+    request: Request,
+    endpoint: EndpointName,
+    connections?: IdleTimeouts,
+  ): Promise<Response> {
     const caller = authenticate(request, this.#options.tokens);
     if (caller instanceof Response) return caller;
     const scope = this.#scope(caller, endpoint);
     if (scope instanceof Response) return scope;
+    // Only now: without a token nobody holds a connection for longer than the listener allows.
+    if (needsNoTimeout(request)) connections?.timeout(request, 0);
     switch (request.method) {
       case "POST":
         return this.#post(request, caller, scope);
@@ -232,6 +244,11 @@ export class McpRoutes {
       ? invalid(400, "Batches are not taken in this version: send one message at a time.")
       : bytes;
   }
+}
+
+/** A GET is a stream that may be quiet, and a client that takes no events cannot be shown that a call goes on. */
+function needsNoTimeout(request: Request): boolean {
+  return request.method === "GET" || request.headers.get("accept")?.includes("text/event-stream") !== true;
 }
 
 /** Undefined when neither form is acceptable. A missing header accepts all (RFC 9110, section 12.5.1). */

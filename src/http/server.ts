@@ -30,7 +30,7 @@ export interface HttpServer {
 
 /**
  * For connections that say nothing. Open event streams and long calls are kept alive by the pulse, which is faster;
- * what cannot be kept alive like that is exempted by `withoutTimeout`.
+ * what cannot be kept alive like that is exempted by mcp.ts, once its caller is known.
  */
 const IDLE_SECONDS = 120;
 /** Bun refuses larger bodies by itself; ours is refused first, with a sentence. */
@@ -47,8 +47,7 @@ export function serveHttp(options: HttpOptions): HttpServer {
     (request: Request, server: Bun.Server<undefined>): Response | Promise<Response> => {
       const problem = guard(request.headers.get("host"), request.headers.get("origin"));
       if (problem !== undefined) return rpcFailure({ status: 403, code: 4030, message: problem });
-      if (needsNoTimeout(request)) server.timeout(request, 0);
-      return mcp.handle(request, endpoint(request));
+      return mcp.handle(request, endpoint(request), server);
     };
 
   const start = (): Bun.Server<undefined> =>
@@ -100,11 +99,6 @@ export function serveHttp(options: HttpOptions): HttpServer {
       clearTimeout(timer);
     },
   };
-}
-
-/** A GET is a stream that may be quiet, and a client that takes no events cannot be shown that a call goes on. */
-function needsNoTimeout(request: Request): boolean {
-  return request.method === "GET" || request.headers.get("accept")?.includes("text/event-stream") !== true;
 }
 
 function nameIn(url: string): string {
