@@ -152,7 +152,7 @@ whom() {
 }
 
 what_runs() {
-    if [ "$changed" = no ]; then echo "It is running already."; return; fi
+    if ! is_outdated; then echo "It is running already."; return; fi
     echo "The build from before is still running; ./install.sh --start puts the new one in its place."
 }
 
@@ -216,7 +216,7 @@ certificates() {
 # ---- start
 
 start_all() {
-    if [ "$dry_run" = no ] && is_running && [ "$changed" = no ]; then
+    if is_running && ! is_outdated; then
         say "Toolcrib is running already."
     else
         stop
@@ -234,6 +234,12 @@ start_all() {
 
 is_running() {
     [ -n "$(status_of pid)" ]
+}
+
+# True where the executable was replaced since it was started, in this run or in one before.
+is_outdated() {
+    [ "$changed" = no ] || return 0
+    case $(readlink "/proc/$(status_of pid)/exe") in *' (deleted)') return 0 ;; *) return 1 ;; esac
 }
 
 # What the appliance itself says at its admin socket: `status_of pid`, `status_of url`; nothing where none answers. The

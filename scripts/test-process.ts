@@ -22,11 +22,13 @@ export interface Ended {
 /** Owns the process groups that are running now; `killAll` ends them when the run is interrupted. */
 export class TestProcesses {
   readonly #root: string;
+  readonly #leaveMs: number;
   readonly #groups = new Set<number>();
   #count = 0;
 
-  constructor(root: string) {
+  constructor(root: string, leaveMs = LEAVE_MS) {
     this.#root = root;
+    this.#leaveMs = leaveMs;
   }
 
   /** @param outputFile takes stdout and stderr: a file, because a pipe stays open as long as any descendant has it. */
@@ -52,7 +54,7 @@ export class TestProcesses {
     this.#groups.delete(child.pid);
     return {
       exitCode,
-      left: await leftovers(`${MARK}=${mark}`),
+      left: await leftovers(`${MARK}=${mark}`, this.#leaveMs),
       output: readFileSync(outputFile, "utf8").slice(-MAX_OUTPUT_CHARACTERS),
       tookMs: performance.now() - startedAt,
     };
@@ -66,24 +68,30 @@ export class TestProcesses {
 /** The same for everybody: nothing of the caller's settings, locale and colours reaches a test. */
 function environment(mark: string): Readonly<Record<string, string | undefined>> {
   const own =
-    /^(TOOLCRIB_|BUN_(OPTIONS|BE_BUN)$|NODE_(OPTIONS|ENV)$|npm_|LC_|LANG|FORCE_COLOR$|CLICOLOR|NO_COLOR$)/;
+    /^(TOOLCRIB_|BUN_(OPTIONS|BE_BUN)$|NODE_(OPTIONS|ENV)$|npm_(?!config_registry$)|LC_|LANG|FORCE_COLOR$|CLICOLOR|NO_COLOR$)/;
   const kept = Object.entries(process.env).filter(([name]) => !own.test(name));
-  return { ...Object.fromEntries(kept), LC_ALL: "C.UTF-8", [MARK]: mark };
+  return { ...Object.fromEntries(kept), LC_ALL: "C.UTF-8", NO_COLOR: "1", [MARK]: mark };
 }
 
-/** Waits for the processes with this line in their environment to go away, kills those that do not, and names them. */
-async function leftovers(line: string): Promise<readonly string[]> {
-  const until = performance.now() + LEAVE_MS;
-  let found = marked(line);
-  while (found.length > 0 && performance.now() < until) {
-    await Bun.sleep(50);
-    found = marked(line);
-  }
+/** Waits for the processes with this line in their environment to go away, ends those that do not, and names them. */
+async function leftovers(line: string, leaveMs: number): Promise<readonly string[]> {
+  const found = await settled(line, leaveMs);
   const left = found.map(
     (pid) => `${pid} ${(readProc(pid, "cmdline") ?? "").replaceAll("\0", " ").slice(0, 200)}`,
   );
   for (const pid of found) kill(pid);
+  await settled(line, LEAVE_MS);
   return left;
+}
+
+/** Those that are still there after this time. */
+async function settled(line: string, withinMs: number): Promise<readonly number[]> {
+  const until = performance.now() + withinMs;
+  for (;;) {
+    const found = marked(line);
+    if (found.length === 0 || performance.now() > until) return found;
+    await Bun.sleep(50);
+  }
 }
 
 function marked(line: string): readonly number[] {

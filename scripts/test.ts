@@ -1,4 +1,4 @@
-// The test run: `npm test` is everything, `npm run test:fast` leaves out the executable (test/e2e). Both look at types,
+// The test run: `npm test` is everything, `npm run check` leaves out the executable (test/e2e). Both look at types,
 // format and lint first. Words after that choose files by a part of their name: `npm test -- cli/add`.
 //
 // Each test file is a process of its own with a deadline, and leaves nothing running. The last line is
@@ -20,7 +20,7 @@ const E2E = { workers: 1, fileTimeoutMs: 900_000, testTimeoutMs: 120_000 };
 const CHECKS = {
   types: [bun, "check", "--no-script"],
   format: [bun, "fmt", "--no-script", "--check"],
-  lint: [bun, "node_modules/oxlint/bin/oxlint", "--deny-warnings"],
+  lint: [bun, "node_modules/oxlint/bin/oxlint", "--deny-warnings", "--format=unix"],
 };
 const BUILD = [bun, "scripts/build.ts"];
 

@@ -126,6 +126,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     plan: (request) =>
       plan(request, { hasProgram: (word) => findProgram(word, env["PATH"] ?? "", paths.work) !== undefined }),
     now,
+    saveTokenUse,
   });
 
   pool.apply(changes.servers);

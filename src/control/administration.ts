@@ -49,6 +49,8 @@ export interface AdministrationOptions {
   readonly doctor: () => Promise<readonly DoctorFinding[]>;
   readonly plan: (request: PlanRequest) => PlanView;
   readonly now: () => number;
+  /** Writes down when tokens were last used, so that what is listed is of now. */
+  readonly saveTokenUse: () => void;
 }
 
 /** The administrator's own calls: allowed everything, and named so in what is recorded. */
@@ -148,6 +150,7 @@ export class Administration implements Admin {
 
   tokens(): readonly TokenView[] {
     const now = this.#options.now();
+    this.#options.saveTokenUse();
     return this.#options.changes.tokens().map((record) => tokenView(record, now));
   }
 

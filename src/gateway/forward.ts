@@ -89,8 +89,7 @@ class ForwardedCall implements AnswerSink, PendingCall {
   result(value: Uint8Array): void {
     if (this.#settled) return;
     const isToolError =
-      this.#options.method === "tools/call" &&
-      Buffer.from(value.buffer, value.byteOffset, value.length).includes(TOOL_ERROR);
+      this.#options.method === "tools/call" && Buffer.prototype.includes.call(value, TOOL_ERROR);
     this.#settle(isToolError ? "tool-error" : "ok", value.length);
     this.#options.reply.result(value);
   }

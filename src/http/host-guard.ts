@@ -39,7 +39,7 @@ export function hostGuard(options: GuardOptions): HostGuard {
   let lastGood: string | undefined;
   return (host, origin) => {
     if (host === null || (host !== lastGood && !knownHost(host.toLowerCase()))) {
-      return "This host name is not served here; the setting allowedHosts adds one.";
+      return "This host name is not served here; the setting allowed_hosts adds one.";
     }
     lastGood = host;
     if (origin === null) return undefined;
@@ -49,7 +49,7 @@ export function hostGuard(options: GuardOptions): HostGuard {
     const isOwn = page !== undefined && (page.host === host.toLowerCase() || LOOPBACK.has(nameOf(page.host)));
     return isOwn
       ? undefined
-      : "Requests of this web page are not taken; the setting allowedOrigins adds one.";
+      : "Requests of this web page are not taken; the setting allowed_origins adds one.";
   };
 }
 

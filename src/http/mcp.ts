@@ -52,11 +52,7 @@ export class McpRoutes {
   }
 
   /** `connections` is what takes the idle timeout off a request; without it the listener's own counts. */
-  async handle(
-    request: Request,
-    endpoint: EndpointName,
-    connections?: IdleTimeouts,
-  ): Promise<Response> {
+  async handle(request: Request, endpoint: EndpointName, connections?: IdleTimeouts): Promise<Response> {
     const caller = authenticate(request, this.#options.tokens);
     if (caller instanceof Response) return caller;
     const scope = this.#scope(caller, endpoint);
@@ -131,18 +127,16 @@ export class McpRoutes {
   ): Promise<Response> {
     const { gateway } = this.#options;
     const tools = this.#tools;
-    // A copy: the id lives as long as the call, the body need not.
-    const ownId = id.slice();
-    const request = agentRequest(ownId, method, params && onOneLine(body.subarray(params.start, params.end)));
+    const request = agentRequest(id, method, params && onOneLine(body.subarray(params.start, params.end)));
     if (typeof request === "string") return invalid(400, `Not a valid request: ${request}.`);
     const claim = modernClaim(request);
     if (claim !== undefined || isModernHeader(http)) {
-      const exchange = new Exchange(ownId, accepts, tools);
+      const exchange = new Exchange(id, accepts, tools);
       this.#modern(http, scope, request, claim, exchange);
       return exchange.response;
     }
     if (method === "initialize") {
-      const exchange = new Exchange(ownId, accepts, tools);
+      const exchange = new Exchange(id, accepts, tools);
       const opened = initialize(gateway, caller, scope, request);
       if ("session" in opened) {
         exchange.sessionId = opened.session.id;
@@ -152,7 +146,7 @@ export class McpRoutes {
     }
     const session = this.#session(http, caller, scope);
     if (session instanceof Response) return session;
-    const exchange = new Exchange(ownId, accepts, tools);
+    const exchange = new Exchange(id, accepts, tools);
     sessionRequest(gateway, session, request, exchange);
     return exchange.response;
   }
@@ -287,7 +281,7 @@ function tooLarge(maxBodyBytes: number): Response {
   return rpcFailure({
     status: 413,
     code: 4130,
-    message: `The body is over ${maxBodyBytes} bytes (setting maxBodyBytes).`,
+    message: `The body is over ${maxBodyBytes} bytes (setting max_body_bytes).`,
   });
 }
 

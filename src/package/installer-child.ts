@@ -90,6 +90,8 @@ function installerEnvironment(installer: Installer, directory: string): Record<s
     BUN_TMPDIR: directory,
     // Ends when its parent does, a kill -9 of the appliance included.
     BUN_FEATURE_FLAG_NO_ORPHANS: "1",
+    // A registry of the company's own is often certified by an authority of the company's own.
+    NODE_USE_SYSTEM_CA: "1",
     NO_COLOR: "1",
   };
 }

@@ -1,6 +1,7 @@
 // What becomes of a message from a server: answers go to the calls that wait for them, notifications to the
 // listener, requests are answered. The same for every kind of upstream; how the bytes travel is the kind's own.
 
+import { AppError } from "../errors.ts";
 import { readEnvelope } from "../wire/envelope.ts";
 import { findMember, type Found } from "../wire/json-scan.ts";
 import { answerMessage } from "./client-message.ts";
@@ -33,8 +34,16 @@ export function receiveMessage(bytes: Uint8Array, inbox: Inbox): void {
     case "request":
       return inbox.reply(answerMessage(message.id, message.method, inbox.end));
     case "bad":
-      return inbox.skipped(bytes, message.problem);
+      inbox.skipped(bytes, message.problem);
+      return spoilt(message.id, message.problem, inbox);
   }
+}
+
+/** A broken answer is an answer all the same: its caller need not wait until the time is up. */
+function spoilt(rawId: Uint8Array | undefined, problem: string, inbox: Inbox): void {
+  const id = rawId === undefined ? undefined : parseOwnId(rawId);
+  if (id === undefined) return;
+  inbox.pending.lose(id, new AppError("bad-answer", `The server's answer cannot be understood: ${problem}.`));
 }
 
 function settle(

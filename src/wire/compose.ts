@@ -20,7 +20,7 @@ export function compose(...pieces: readonly Piece[]): Buffer<ArrayBuffer> {
 }
 
 /** `bytes` with the range `at` replaced. */
-export function splice(bytes: Uint8Array, at: Found, replacement: Piece): Buffer {
+export function splice(bytes: Uint8Array, at: Found, replacement: Piece): Buffer<ArrayBuffer> {
   return compose(bytes.subarray(0, at.start), replacement, bytes.subarray(at.end));
 }
 

@@ -5,7 +5,7 @@ import { ObjectScan, decodeString, skipSpace, type Found } from "./json-scan.ts"
 
 export interface RequestEnvelope {
   readonly kind: "request";
-  /** Raw JSON of the id: a string or a number, as sent. */
+  /** Raw JSON of the id: a string or a number, as sent. A copy: it may outlive the message. */
   readonly id: Uint8Array;
   readonly method: string;
   readonly params: Found | undefined;
@@ -30,6 +30,8 @@ export interface BadEnvelope {
   readonly kind: "bad";
   /** What is wrong with it, for the error's sentence. */
   readonly problem: string;
+  /** Of what looks like an answer: whoever waits for it can be told. */
+  readonly id?: Uint8Array;
 }
 export type Envelope = RequestEnvelope | NotificationEnvelope | ResultEnvelope | ErrorEnvelope | BadEnvelope;
 
@@ -69,12 +71,14 @@ export function readEnvelope(bytes: Uint8Array): Envelope {
     return readCall(bytes, id, method, params);
   }
   if (id === undefined) return bad('there is neither "method" nor "id"');
-  const rawId = bytes.subarray(id.start, id.end);
+  const rawId = bytes.slice(id.start, id.end);
   if (error !== undefined && result === undefined) {
-    if (bytes[error.start] !== OPEN_BRACE) return bad('"error" is not an object');
+    if (bytes[error.start] !== OPEN_BRACE) return { ...bad('"error" is not an object'), id: rawId };
     return { kind: "error", id: rawId, value: error };
   }
-  if (result === undefined || error !== undefined) return bad('a response has one of "result" and "error"');
+  if (result === undefined || error !== undefined) {
+    return { ...bad('a response has one of "result" and "error"'), id: rawId };
+  }
   return { kind: "result", id: rawId, value: result };
 }
 
@@ -93,7 +97,7 @@ function readCall(
   const isNumber = first === 0x2d || (first >= 0x30 && first <= 0x39);
   // MCP, Base Protocol, Requests: the id is a string or a number and is never null.
   if (!isString && !isNumber) return bad('"id" is neither a string nor a number');
-  return { kind: "request", id: bytes.subarray(id.start, id.end), method, params };
+  return { kind: "request", id: bytes.slice(id.start, id.end), method, params };
 }
 
 function same(bytes: Uint8Array, at: Found, wanted: Uint8Array): boolean {

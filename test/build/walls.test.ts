@@ -13,7 +13,6 @@ const root = join(import.meta.dir, "../..");
 const STAIRS: readonly Readonly<Record<string, string>>[] = [
   { main: "main.ts" },
   { cli: "cli/add.ts" },
-  { run: "run-appliance.ts" },
   { app: "app.ts" },
   { http: "http/api/servers.ts" },
   { mcp: "http/mcp.ts" },

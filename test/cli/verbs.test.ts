@@ -211,6 +211,7 @@ describe("call", () => {
         { type: "resource", resource: { uri: "x:y", text: "embedded\n" } },
         { type: "resource", resource: { uri: "x:z", blob: "AAAAAA==", mimeType: "a/b" } },
         { type: "brand-new" },
+        7,
         { type: "text", text: "two\n" },
       ],
     };
@@ -221,6 +222,7 @@ describe("call", () => {
       "[resource a: file:///a]",
       "[resource x:z a/b, 4 bytes: --json has it]",
       "[brand-new: --json has it]",
+      "[something that is no content: --json has it]",
       "",
     ]);
   });
@@ -238,6 +240,8 @@ describe("call", () => {
   test("a tool's error is exit 1, with its text", async () => {
     expect(await fake.run(["call", "fail"])).toEqual({ code: 1, out: "it broke\n", err: "" });
     expect(await fake.run(["call", "fail", "--json"])).toMatchObject({ code: 1 });
+    const odd = '{"isError":true,"content":"none"}';
+    expect(await fake.run(["call", "raw", odd])).toEqual({ code: 1, out: odd, err: "" });
   });
 
   test("arguments from stdin, and the caller", async () => {

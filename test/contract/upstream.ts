@@ -25,7 +25,6 @@ const LIES_THEN_TRUTH = [
   "escaped_id",
   "spaced",
 ];
-const ONLY_LIES = ["duplicate_id", "both"];
 
 /** What a careless forwarder loses: long integers, 1.0, -0, equal keys, escapes, and text outside the first plane. */
 const FRAGILE =
@@ -180,11 +179,18 @@ export function describeUpstream(name: string, openLab: () => Promise<Lab>): voi
         expect(calls.map(({ heard }) => heard)).toEqual([["result"], ["result"]]);
       });
 
-      test.each(ONLY_LIES)("and loses one that was answered with nothing but a lie: %s", async (lie) => {
+      test("and loses one whose answer names two requests when its time is up", async () => {
         const { upstream } = await connect(["raw", "lies"]);
-        const call = callTool(upstream, lie, {}, { timeoutMs: 300 });
+        const call = callTool(upstream, "duplicate_id", {}, { timeoutMs: 300 });
         expect((await call.outcome).kind).toBe("lost");
         expect(await textOf(callTool(upstream, "stranger"))).toBe("true");
+        expect(call.heard).toEqual(["lost"]);
+      });
+
+      test("and loses one that was answered with a result and an error, at once", async () => {
+        const { upstream } = await connect(["raw", "lies"]);
+        const call = callTool(upstream, "both", {}, { timeoutMs: 3_600_000 });
+        expect((await call.outcome).kind).toBe("lost");
         expect(call.heard).toEqual(["lost"]);
       });
 

@@ -49,11 +49,7 @@ export async function connectV1(url: URL, token: string): Promise<OfficialClient
   };
 }
 
-export async function connectV2(
-  url: URL,
-  token: string,
-  mode: "legacy" | { pin: string },
-): Promise<OfficialClient> {
+async function connectV2(url: URL, token: string, mode: "legacy" | { pin: string }): Promise<OfficialClient> {
   const client = new ClientV2(INFO, { versionNegotiation: { mode } });
   await client.connect(
     new TransportV2(url, { requestInit: { headers: { authorization: `Bearer ${token}` } } }),

@@ -203,7 +203,7 @@ describe("a client that goes away in the middle of a call", () => {
   test("legacy: the call goes on, for a lost connection is no cancellation", async () => {
     const agent = await Agent.open(url, token);
     const gone = new AbortController();
-    const body = JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/call", params: slow(1500) });
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/call", params: slow(3000) });
     const lost = fetch(url, {
       method: "POST",
       headers: { ...agent.headers, "content-type": "application/json", accept: ACCEPT_BOTH },

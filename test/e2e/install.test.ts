@@ -3,7 +3,17 @@
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rename,
+  rm,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectV1 } from "./clients.ts";
@@ -77,9 +87,17 @@ test("install.sh --start: a call in five minutes; twice changes nothing; data ou
   expect(second).not.toContain("tc_");
   expect(urlIn(second)).toBe(urlIn(first));
 
+  // Other bytes than those of the build: the next run puts the build in their place, beside an appliance that runs.
+  const program = join(directory, "prefix/bin/toolcrib");
+  await copyFile(program, `${program}.other`);
+  await appendFile(`${program}.other`, "other");
+  await rename(`${program}.other`, program);
+  expect(await install()).toContain("The build from before is still running");
+  expect(await install("--start")).not.toContain("running already");
+
   await install("--uninstall");
   await nothingLeft(join(directory, "prefix"));
-  expect(existsSync(join(directory, "prefix/bin/toolcrib"))).toBe(false);
+  expect(existsSync(program)).toBe(false);
 
   const third = await install("--start");
   expect(third).toContain("The demo server is there already: everything.");

@@ -3,6 +3,9 @@
 
 import type { Crib } from "./appliance.ts";
 
+/** The exit code of a verb that the appliance did not answer. */
+const UNREACHABLE = 3;
+
 /** `true`: acknowledged as there. `false`: acknowledged as gone. Undefined: asked for, no answer. */
 type Known<T> = { readonly there: boolean | undefined; readonly value: T };
 
@@ -28,8 +31,8 @@ export class Ledger<T> {
   }
 
   /**
-   * Runs a verb that makes, changes or removes `name`. While it runs, and when it gets no answer, the outcome is
-   * open. False when there was no answer: the appliance is gone.
+   * Runs a verb that makes, changes or removes `name`; `after` is what its answer means. While it runs, and when it
+   * gets no answer, the outcome is open. False when there was no answer: the appliance is gone.
    */
   async ask(
     crib: Crib,
@@ -37,13 +40,11 @@ export class Ledger<T> {
     words: readonly string[],
     after: (stdout: string) => Known<T>,
   ): Promise<boolean> {
-    const before = this.#entries.get(name);
-    const hoped = after("");
-    this.#entries.set(name, { there: undefined, value: before?.value ?? hoped.value });
+    this.#entries.set(name, { there: undefined, value: this.value(name) ?? after("").value });
     const { code, stdout, stderr } = await crib.run(words, { timeoutMs: 30_000 });
     if (code === 0) this.#entries.set(name, after(stdout));
-    // 3: nobody there; 1: the connection was cut in the middle. Anything else was no accident.
-    else if (code !== 3 && code !== 1) throw new Error(`${words.join(" ")} ended with ${code}\n${stderr}`);
+    // Nobody there, or gone in the middle. Anything else was no accident.
+    else if (code !== UNREACHABLE) throw new Error(`${words.join(" ")} ended with ${code}\n${stderr}`);
     return code === 0;
   }
 

@@ -10,7 +10,7 @@ const root = join(import.meta.dir, "../..");
 
 /** What install.sh calls, apart from what stands in for npm, id, uname and df. */
 const PROGRAMS =
-  "sh sed tr grep awk find cmp cp mv mkdir chmod rm sleep kill tail cat install env dirname setsid date".split(
+  "sh sed tr grep awk find cmp cp mv mkdir chmod rm sleep kill tail cat install env dirname setsid readlink".split(
     " ",
   );
 

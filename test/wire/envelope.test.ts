@@ -79,7 +79,20 @@ describe("readEnvelope", () => {
     ]),
   ])("%s is refused: %s", (text, problem) => {
     const envelope = readEnvelope(bytesOf(text));
-    expect(envelope).toEqual({ kind: "bad", problem: expect.stringContaining(problem) });
+    if (envelope.kind !== "bad") throw new Error(`it was taken as a ${envelope.kind}`);
+    expect(envelope.problem).toContain(problem);
+  });
+
+  test.each([
+    ['{"jsonrpc":"2.0","id":1,"result":{},"error":{}}', "1"],
+    ['{"jsonrpc":"2.0","id":"a"}', '"a"'],
+    ['{"jsonrpc":"2.0","id":1,"error":"no"}', "1"],
+    ['{"jsonrpc":"2.0","id":1,"id":2,"result":{}}', undefined],
+    ['{"jsonrpc":"2.0","id":1,"method":"a","result":{}}', undefined],
+  ])("a spoilt answer still says whose it is, where that is certain: %s", (text, id) => {
+    const envelope = readEnvelope(bytesOf(text));
+    if (envelope.kind !== "bad") throw new Error(`it was taken as a ${envelope.kind}`);
+    expect(envelope.id && textOf(envelope.id, 0, envelope.id.length)).toBe(id);
   });
 
   test("cuts out what JSON.parse reads, in any order of members", () => {

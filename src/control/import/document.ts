@@ -1,6 +1,7 @@
 // `toolcrib add <file>`: the servers of a configuration file in the forms that people have. Pure: gets the text, reads
 // no file and no environment. Called by plan.ts.
 
+import { AppError } from "../../errors.ts";
 import type { PlanView } from "../../model/api.ts";
 import { nearest } from "../../nearest.ts";
 import { printable, quoted } from "../../model/printable.ts";
@@ -33,17 +34,28 @@ export function planFromDocument(name: string, text: string, options: PlanOption
   const servers = entries.flatMap(([key, value], at) => {
     const given = names[at] ?? toServerName(key);
     if (given !== key) notes.push(`${quoted(key)} becomes ${given}.`);
-    if (!isObject(value)) throw usage(`${given}: has to be a map with "command" or "url".`);
-    const entry = readEntry(given, value);
-    if (entry.disabled) {
-      notes.push(`${given}: is disabled in the file and is not added.`);
-      return [];
-    }
-    const finished = finish(entry.draft, options, questions);
-    notes.push(...entry.notes, ...keyNotes(given, entry.draft.unknownKeys), ...finished.notes);
-    return [finished.server];
+    return inDocument(name, () => {
+      if (!isObject(value)) throw usage(`${given}: has to be a map with "command" or "url".`);
+      const entry = readEntry(given, value);
+      if (entry.disabled) {
+        notes.push(`${given}: is disabled in the file and is not added.`);
+        return [];
+      }
+      const finished = finish(entry.draft, options, questions);
+      notes.push(...entry.notes, ...keyNotes(given, entry.draft.unknownKeys), ...finished.notes);
+      return [finished.server];
+    });
   });
   return { servers, notes };
+}
+
+/** What is wrong with an entry says which file it is in. */
+function inDocument<T>(name: string, act: () => T): T {
+  try {
+    return act();
+  } catch (thrown) {
+    throw thrown instanceof AppError ? usage(`${quoted(name)}, ${thrown.message}`) : thrown;
+  }
 }
 
 interface Form {

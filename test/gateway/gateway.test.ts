@@ -1,0 +1,93 @@
+// A new catalog: who is told that which list changed, and whose session is over.
+
+import { describe, expect, test } from "bun:test";
+import type { Scope } from "../../src/gateway/catalog.ts";
+import type { Session, SessionStream } from "../../src/gateway/sessions.ts";
+import { catalogOf, openGateway, text, toolsOf } from "./lab.ts";
+
+const MERGED: Scope = { kind: "merged", servers: undefined };
+const TOOLS = "notifications/tools/list_changed";
+const PROMPTS = "notifications/prompts/list_changed";
+const RESOURCES = "notifications/resources/list_changed";
+
+const A = toolsOf("x");
+
+interface Listening {
+  readonly session: Session;
+  readonly methods: string[];
+  closed: boolean;
+}
+
+function listen(lab: ReturnType<typeof openGateway>, scope: Scope): Listening {
+  const session = lab.gateway.sessions.open("t", scope, "2025-11-25");
+  const listening: Listening = { session, methods: [], closed: false };
+  const stream: SessionStream = {
+    send: (message) => {
+      const { jsonrpc, method }: { jsonrpc: string; method: string } = JSON.parse(text(message));
+      expect(jsonrpc).toBe("2.0");
+      listening.methods.push(method);
+    },
+    close: () => {
+      listening.closed = true;
+    },
+  };
+  session.stream = stream;
+  return listening;
+}
+
+describe("a session hears", () => {
+  test.each([
+    ["nothing when nothing changed", { a: A }, []],
+    ["of tools", { a: toolsOf("x", "y") }, [TOOLS]],
+    ["of prompts", { a: { ...A, prompts: '[{"name":"p"}]' } }, [PROMPTS]],
+    [
+      "of resources and templates once",
+      { a: { ...A, resources: '[{"uri":"u"}]', resourceTemplates: '[{"uriTemplate":"t"}]' } },
+      [RESOURCES],
+    ],
+    ["of a new server", { a: A, b: toolsOf("z") }, [TOOLS]],
+    ["of one that is gone", {}, [TOOLS]],
+    [
+      "of all at once",
+      { a: { ...toolsOf("y"), prompts: '[{"name":"p"}]', resources: '[{"uri":"u"}]' } },
+      [TOOLS, PROMPTS, RESOURCES],
+    ],
+    ["nothing of other instructions", { a: { ...A, instructions: "new" } }, []],
+  ])("%s", (_about, offers, methods) => {
+    const lab = openGateway({ a: A });
+    const { methods: heard } = listen(lab, MERGED);
+    lab.gateway.publish(catalogOf(offers));
+    expect(heard).toEqual(methods);
+  });
+
+  test("only of servers that it may see", () => {
+    const lab = openGateway({ a: A, b: toolsOf("z") });
+    const [mine, own, others] = [
+      listen(lab, { kind: "merged", servers: ["a"] }),
+      listen(lab, { kind: "server", name: "a" }),
+      listen(lab, { kind: "merged", servers: ["b"] }),
+    ];
+    lab.gateway.publish(catalogOf({ a: A, b: toolsOf("new") }));
+    expect([mine.methods, own.methods, others.methods]).toEqual([[], [], [TOOLS]]);
+  });
+
+  test("nothing without a stream, and goes on", () => {
+    const lab = openGateway({ a: A });
+    const session = lab.gateway.sessions.open("t", MERGED, "2025-11-25");
+    lab.gateway.publish(catalogOf({ a: toolsOf("y") }));
+    expect(lab.gateway.sessions.find(session.id, "t")).toBe(session);
+  });
+});
+
+test("a session of a server that is gone is over, with its stream; the others are not", () => {
+  const lab = openGateway({ a: A, b: A });
+  const [gone, stays, merged] = [
+    listen(lab, { kind: "server", name: "a" }),
+    listen(lab, { kind: "server", name: "b" }),
+    listen(lab, MERGED),
+  ];
+  lab.gateway.publish(catalogOf({ b: A }));
+  expect([gone.closed, stays.closed, merged.closed]).toEqual([true, false, false]);
+  expect(lab.gateway.sessions.size).toBe(2);
+  expect(merged.methods).toEqual([TOOLS]);
+});
