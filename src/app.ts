@@ -4,6 +4,7 @@
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { BUILD } from "./build-info.ts";
+import { toAppError } from "./errors.ts";
 import { installLauncher } from "./cage/launcher.ts";
 import { directoriesOf, launchPlan } from "./cage/plan.ts";
 import { Adding } from "./control/adding.ts";
@@ -32,6 +33,7 @@ import { sweepStaging } from "./package/staging.ts";
 import type { Paths } from "./paths.ts";
 import type { Settings, SettingView } from "./settings.ts";
 import { openStore } from "./store/store.ts";
+import { secretsOfEnvironment } from "./upstream/hidden-values.ts";
 import { Pool } from "./upstream/pool.ts";
 import { remoteConnector } from "./upstream/remote.ts";
 import { stdioConnector } from "./upstream/stdio.ts";
@@ -137,7 +139,9 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
   const pulse = new Pulse();
   const metrics = createMetrics({
     bus,
-    servers: () => administration.servers(),
+    // Nobody needs a token for a scrape: it must not cost more than a look at the states.
+    servers: () =>
+      changes.servers.map(({ name }) => ({ name, state: pool.status(name)?.state ?? "stopped" })),
     sessions: () => gateway.sessions.size,
   });
   bus.on("call.finished", (call) => {
@@ -167,6 +171,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
 
   const housekeeping = setInterval(() => {
     gateway.sessions.expire();
+    for (const id of tokenBook.expired()) gateway.sessions.endAllOf(id);
     saveTokenUse();
   }, HOUSEKEEPING_MS);
   wakeUnread();
@@ -198,7 +203,14 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
 
   function saveTokenUse(): void {
     const used = tokenBook.takeUsed();
-    if (used.size > 0) store.touchTokens(used);
+    if (used.size === 0) return;
+    try {
+      store.touchTokens(used);
+    } catch (thrown) {
+      // A full disk or another writer: no reason to end, and the next time will do.
+      tokenBook.putBack(used);
+      log.warn("last use of tokens not saved", { reason: toAppError(thrown).message });
+    }
   }
 
   async function install(
@@ -257,6 +269,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       maxLineBytes: settings.maxLineBytes,
       maxQueuedBytes: settings.maxQueuedBytes,
       stderr: output,
+      secrets: secretsOfEnvironment(spec.env),
       log,
       onSpawn,
     });

@@ -1,7 +1,7 @@
 // Where everything lies: one of three layouts, chosen by who runs the program. app.ts makes the directories with
 // `prepare`; the CLI uses the same layouts to find the socket of a running appliance.
 
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
+import { accessSync, chmodSync, constants, existsSync, lstatSync, mkdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { AppError, systemErrorCode } from "./errors.ts";
@@ -65,12 +65,28 @@ export function prepare(where: Paths): void {
   for (const directory of [where.data, where.cache, where.run, where.vault, where.work, where.launcher]) {
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
+      refuseForeign(directory);
       if ((statSync(directory).mode & 0o077) !== 0) chmodSync(directory, 0o700);
       accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     } catch (error) {
       throw notWritable(directory, error);
     }
   }
+}
+
+/** NB: the link too, where it is one: root would close whatever directory a stranger's link points to. */
+function refuseForeign(directory: string): void {
+  const uid = process.getuid?.() ?? 0;
+  const owner = [lstatSync(directory), statSync(directory)].find(
+    (facts) => ![uid, 0].includes(facts.uid),
+  )?.uid;
+  if (owner === undefined) return;
+  throw new AppError(
+    "bad-configuration",
+    `${directory} belongs to uid ${owner}, who could change what uid ${uid} runs from it: run this as its owner, ` +
+      `give it away with "sudo chown -h -R ${uid} ${shellWord(directory)}", or choose another place with --home.`,
+    { details: { path: directory, owner } },
+  );
 }
 
 type Roots = Pick<Paths, "layout" | "config" | "data" | "cache" | "run">;
@@ -123,6 +139,7 @@ function socketIn(run: string): string {
 }
 
 function notWritable(directory: string, error: unknown): AppError {
+  if (error instanceof AppError) return error;
   const code = systemErrorCode(error) ?? "unknown error";
   const options = { cause: error, details: { path: directory, code } };
   if (code === "ENOSPC" || code === "EDQUOT") {

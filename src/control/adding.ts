@@ -9,6 +9,7 @@ import type { InstallProgress } from "../package/launch-command.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Changes } from "./changes.ts";
 import type { Offers } from "./offers.ts";
+import { showCommandLine, showUrl } from "./import/summary.ts";
 import { countOf } from "./server-view.ts";
 
 export interface AddingOptions {
@@ -52,7 +53,8 @@ export class Adding {
     try {
       this.#refuseTaken(request);
       const server = await this.#install(request, report, signal);
-      signal.throwIfAborted();
+      if (signal.aborted)
+        throw new AppError("interrupted", `Adding ${name} was called off; nothing of it is left.`);
       this.#options.changes.putServer(server, request.replace);
       saved = true;
       report({ event: "progress", stage: "saved", detail: name });
@@ -98,15 +100,16 @@ export class Adding {
     const { pool, offers } = this.#options;
     report({ event: "progress", stage: "starting", detail: what(server.spec) });
     // The start goes on when the administrator stops waiting: the server is configured by now.
-    const upstream = await Promise.race([pool.acquire(server.name), aborted(signal)]);
-    await offers.refresh(server, upstream);
+    const calledOff = aborted(signal);
+    const upstream = await Promise.race([pool.acquire(server.name), calledOff]);
+    await Promise.race([offers.refresh(server, upstream), calledOff]);
     const tools = countOf(offers.of(server.name)?.tools);
     report({ event: "progress", stage: "ready", detail: `${tools} ${tools === 1 ? "tool" : "tools"}` });
   }
 }
 
 function what(spec: ServerSpec): string {
-  return spec.kind === "http" ? spec.url : [spec.command, ...spec.args].join(" ");
+  return spec.kind === "http" ? showUrl(spec.url) : showCommandLine([spec.command, ...spec.args]);
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

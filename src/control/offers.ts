@@ -15,8 +15,11 @@ import type { Upstream } from "../upstream/upstream.ts";
 
 /** For each page of a list. */
 const LIST_TIMEOUT_MS = 60_000;
-/** A server that announces changes all the time is read this often at most. */
-const QUIET_MS = 100;
+/**
+ * From an announcement to the read. Reading long lists costs everybody time, so a server that goes on announcing is
+ * read half as often each time, until it has been quiet for longer than it had to wait.
+ */
+const QUIET_MS = { least: 100, most: 10_000 } as const;
 
 export interface OffersOptions {
   readonly store: Store;
@@ -39,6 +42,8 @@ export class Offers {
   readonly #reading = new Map<Upstream, Promise<void>>();
   /** Connections whose lists are read again when their timer is up. */
   readonly #announced = new Map<Upstream, Timer>();
+  /** How long a connection's last announcement waited, and when it was read, on the clock of performance.now. */
+  readonly #paces = new WeakMap<Upstream, { readonly quietMs: number; readonly readAt: number }>();
 
   constructor(options: OffersOptions) {
     this.#options = options;
@@ -80,15 +85,23 @@ export class Offers {
   /** The server said that a list changed: it is read once more, after a read that is under way. */
   changed(server: ConfiguredServer, upstream: Upstream): void {
     if (this.#announced.has(upstream)) return;
+    const quietMs = this.#quietMs(upstream);
     const readAgain = async (): Promise<void> => {
       await this.#reading.get(upstream);
       this.#announced.delete(upstream);
       await this.refresh(server, upstream);
+      this.#paces.set(upstream, { quietMs, readAt: performance.now() });
     };
     this.#announced.set(
       upstream,
-      setTimeout(() => void readAgain(), QUIET_MS),
+      setTimeout(() => void readAgain(), quietMs),
     );
+  }
+
+  #quietMs(upstream: Upstream): number {
+    const pace = this.#paces.get(upstream);
+    if (pace === undefined || performance.now() - pace.readAt > 2 * pace.quietMs) return QUIET_MS.least;
+    return Math.min(2 * pace.quietMs, QUIET_MS.most);
   }
 
   close(): void {

@@ -5,6 +5,7 @@ import { AppError, toAppError } from "../errors.ts";
 import type { Bus } from "../events.ts";
 import type { AnswerSink, PendingCall, Range, Upstream } from "../upstream/upstream.ts";
 import type { Reply } from "./reply.ts";
+import { WaitingRoom } from "./waiting-room.ts";
 
 /** The servers as the gateway sees them; the pool implements it. */
 export interface Servers {
@@ -26,6 +27,9 @@ export interface ForwardOptions {
   readonly onSettled?: () => void;
 }
 
+/** Calls that one server may have under way; those of clients that went away count until it answers them. */
+const MAX_IN_FLIGHT = 10_000;
+
 type Outcome = "ok" | "tool-error" | "error" | "lost" | "cancelled";
 
 const TOOL_ERROR = Buffer.from('"isError":true');
@@ -33,6 +37,7 @@ const TOOL_ERROR = Buffer.from('"isError":true');
 export class Forwarder {
   readonly #servers: Servers;
   readonly #bus: Bus;
+  readonly #room = new WaitingRoom();
 
   constructor(servers: Servers, bus: Bus) {
     this.#servers = servers;
@@ -45,15 +50,26 @@ export class Forwarder {
     const upstream = this.#servers.ready(options.server);
     const timeoutMs = this.#servers.callTimeoutMs(options.server);
     if (upstream !== undefined) {
-      call.begin(upstream, timeoutMs);
+      if (upstream.inFlight < MAX_IN_FLIGHT) call.begin(upstream, timeoutMs);
+      else call.lost(tooMany("are under way to it"));
       return call;
     }
+    const leave = this.#room.enter(options.server, options.params?.length ?? 0);
+    if (leave === undefined) {
+      call.lost(tooMany("wait for its start"));
+      return call;
+    }
+    call.wait(leave);
     this.#servers.acquire(options.server).then(
       (acquired) => call.begin(acquired, timeoutMs),
       (thrown: unknown) => call.lost(toAppError(thrown)),
     );
     return call;
   }
+}
+
+function tooMany(where: string): AppError {
+  return new AppError("server-busy", `Too many calls ${where} already: try again later.`);
 }
 
 class ForwardedCall implements AnswerSink, PendingCall {
@@ -67,6 +83,7 @@ class ForwardedCall implements AnswerSink, PendingCall {
   #params: Uint8Array | undefined;
   #pending: PendingCall | undefined;
   #settled = false;
+  #leave: (() => void) | undefined;
 
   constructor({ params, ...options }: ForwardOptions, bus: Bus) {
     this.#options = options;
@@ -78,8 +95,14 @@ class ForwardedCall implements AnswerSink, PendingCall {
       progressToken === undefined ? undefined : params?.slice(progressToken.start, progressToken.end);
   }
 
+  /** `leave` is called when the wait for the server is over, in whatever way. */
+  wait(leave: () => void): void {
+    this.#leave = leave;
+  }
+
   begin(upstream: Upstream, timeoutMs: number): void {
     if (this.#settled) return;
+    this.#endWait();
     const { method, progressToken } = this.#options;
     const params = this.#params;
     this.#params = undefined;
@@ -123,8 +146,15 @@ class ForwardedCall implements AnswerSink, PendingCall {
     this.#options.reply.drop();
   }
 
+  #endWait(): void {
+    this.#leave?.();
+    this.#leave = undefined;
+  }
+
   #settle(outcome: Outcome, resultBytes: number): void {
     this.#settled = true;
+    this.#params = undefined;
+    this.#endWait();
     this.#options.onSettled?.();
     this.#bus.emit("call.finished", {
       server: this.#options.server,

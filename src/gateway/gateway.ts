@@ -1,7 +1,6 @@
 // What both eras work with: the catalog of now, the sessions, the way to the servers. Made once, in app.ts.
 
 import type { Bus } from "../events.ts";
-import { encodeText } from "../wire/compose.ts";
 import { Catalog } from "./catalog.ts";
 import { Forwarder, type Servers } from "./forward.ts";
 import type { Implementation } from "./view.ts";
@@ -50,11 +49,9 @@ export class Gateway {
         this.sessions.end(session);
         continue;
       }
-      const { stream } = session;
-      if (stream === undefined) continue;
       const methods = kept.get(view) ?? changes(before.view(session.scope), view);
       kept.set(view, methods);
-      for (const method of methods) stream.send(encodeText(`{"jsonrpc":"2.0","method":"${method}"}`));
+      for (const method of methods) session.tell(method);
     }
   }
 }

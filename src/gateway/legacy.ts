@@ -8,7 +8,7 @@ import { stringParam, type AgentRequest } from "./agent-request.ts";
 import type { Caller } from "./caller.ts";
 import type { Scope } from "./catalog.ts";
 import type { Gateway } from "./gateway.ts";
-import { OPERATIONS } from "./operations.ts";
+import { OPERATIONS, passOn, type Operation } from "./operations.ts";
 import type { Refusal, Reply } from "./reply.ts";
 import type { Session } from "./sessions.ts";
 import { describeView, type View } from "./view.ts";
@@ -62,7 +62,7 @@ export function sessionRequest(
   if (view === undefined) return reply.refuse(SERVER_GONE);
   const requestId = textOf(request.id, 0, request.id.length);
   const onSettled = (): void => session.settled(requestId);
-  const operation = OPERATIONS.get(request.method) ?? passOn(view, request.method);
+  const operation = OPERATIONS.get(request.method) ?? carried(view, request.method);
   if (operation === undefined) {
     return reply.refuse({
       code: RPC.methodNotFound,
@@ -85,18 +85,8 @@ export function sessionRequest(
 }
 
 /** On a server's own endpoint, methods that Toolcrib does not know go through as they are. */
-function passOn(view: View, method: string): ReturnType<typeof OPERATIONS.get> {
-  const server = view.only;
-  if (server === undefined || NOT_CARRIED.has(method)) return undefined;
-  return ({ request, reply, forwarder, onSettled }) =>
-    forwarder.forward({
-      server,
-      method,
-      params: request.params,
-      progressToken: request.progressToken,
-      reply,
-      ...(onSettled === undefined ? {} : { onSettled }),
-    });
+function carried(view: View, method: string): Operation | undefined {
+  return view.only === undefined || NOT_CARRIED.has(method) ? undefined : passOn(view.only);
 }
 
 /** Notifications of the agent. Those without meaning here are taken and dropped, as JSON-RPC has it. */

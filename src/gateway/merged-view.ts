@@ -3,6 +3,8 @@
 import { mergedName, serverOfMergedName } from "./merged-names.ts";
 import { compose, splice, type Piece } from "../wire/compose.ts";
 import {
+  describeCapabilities,
+  LISTED,
   listOf,
   namedElements,
   type CatalogServer,
@@ -56,11 +58,7 @@ export function mergedView(servers: readonly CatalogServer[], self: Implementati
       return owners.get(uri) ?? patterns.find((entry) => matchesTemplate(entry.literals, uri))?.server;
     },
     names: (kind) => [...namedList(kind).targets.keys()],
-    capabilities: JSON.stringify({
-      tools: { listChanged: true },
-      prompts: { listChanged: true },
-      resources: { listChanged: true },
-    }),
+    ...describeCapabilities(LISTED),
     serverInfo: JSON.stringify(self),
     instructions: mergedInstructions(servers),
   };

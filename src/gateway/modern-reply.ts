@@ -1,9 +1,9 @@
 // Puts on a result what revision 2026-07-28 demands of it and a legacy server does not send: resultType, the cache
-// hints, and who answered.
+// hints, and who answered. Errors of the server get the status and the code of that revision.
 
-import { META } from "../model/protocol.ts";
-import { encodeText, type Piece } from "../wire/compose.ts";
-import { findMember, skipSpace } from "../wire/json-scan.ts";
+import { META, RPC } from "../model/protocol.ts";
+import { encodeText, splice, type Piece } from "../wire/compose.ts";
+import { findMember, skipSpace, textOf } from "../wire/json-scan.ts";
 import type { Refusal, Reply } from "./reply.ts";
 
 const OPEN_BRACE = 0x7b;
@@ -14,11 +14,14 @@ export class ModernReply implements Reply {
   readonly #serverInfo: string;
   /** Undefined for results that must not be kept. */
   readonly #ttlMs: number | undefined;
+  /** The answer is that of resources/read. */
+  readonly #isRead: boolean;
 
-  constructor(outer: Reply, serverInfo: string, ttlMs: number | undefined) {
+  constructor(outer: Reply, serverInfo: string, ttlMs: number | undefined, isRead = false) {
     this.#outer = outer;
     this.#serverInfo = serverInfo;
     this.#ttlMs = ttlMs;
+    this.#isRead = isRead;
   }
 
   result(...pieces: readonly Piece[]): void {
@@ -39,7 +42,14 @@ export class ModernReply implements Reply {
   }
 
   serverError(value: Uint8Array): void {
-    this.#outer.serverError(value);
+    const at = findMember(value, 0, "code");
+    const code = at === undefined ? NaN : Number(textOf(value, at.start, at.end));
+    // Streamable HTTP, Sending Messages: 404 where the method is not implemented.
+    if (code === RPC.methodNotFound) return this.#outer.serverError(value, 404);
+    if (at === undefined || !this.#isRead || code !== RPC.resourceNotFound) {
+      return this.#outer.serverError(value);
+    }
+    this.#outer.serverError(splice(value, at, String(RPC.invalidParams)));
   }
 
   notify(method: string, ...params: readonly Piece[]): void {

@@ -9,9 +9,9 @@ import { agentRequest, stringParam, type AgentRequest } from "./agent-request.ts
 import type { Scope } from "./catalog.ts";
 import type { Gateway } from "./gateway.ts";
 import { ModernReply } from "./modern-reply.ts";
-import { OPERATIONS } from "./operations.ts";
+import { OPERATIONS, passOn, type Operation } from "./operations.ts";
 import type { Refusal, Reply } from "./reply.ts";
-import { describeView } from "./view.ts";
+import { describeView, type View } from "./view.ts";
 
 /** The request headers that mirror the body; null where a header is absent. */
 export interface ModernHeaders {
@@ -125,18 +125,21 @@ export function modernRequest(
     outer.refuse({ code: RPC.invalidRequest, message: "This server is not here.", httpStatus: 404 });
     return undefined;
   }
-  const isList = request.method === "server/discover" || request.method.endsWith("/list");
-  const isCacheable = isList || request.method === "resources/read";
-  const reply = new ModernReply(outer, view.serverInfo, isCacheable ? (isList ? LIST_TTL_MS : 0) : undefined);
-  if (request.method === "server/discover") {
-    reply.result(`{"supportedVersions":${JSON.stringify(MODERN_REVISIONS)},`, ...describeView(view), "}");
+  const { method } = request;
+  const isList = method === "server/discover" || method.endsWith("/list");
+  const isRead = method === "resources/read";
+  const ttlMs = isList ? LIST_TTL_MS : isRead ? 0 : undefined;
+  const reply = new ModernReply(outer, view.serverInfo, ttlMs, isRead);
+  if (method === "server/discover") {
+    const versions = `{"supportedVersions":${JSON.stringify(MODERN_REVISIONS)},`;
+    reply.result(versions, ...describeView(view, view.modernCapabilities), "}");
     return undefined;
   }
-  const operation = OPERATIONS.get(request.method);
+  const operation = OPERATIONS.get(method) ?? carried(view, method);
   if (operation === undefined) {
     outer.refuse({
       code: RPC.methodNotFound,
-      message: `The method ${request.method.slice(0, 100)} is not offered here.`,
+      message: `The method ${method.slice(0, 100)} is not offered here.`,
       httpStatus: 404,
     });
     return undefined;
@@ -148,6 +151,11 @@ export function modernRequest(
     forwarder: gateway.forwarder,
     resourceNotFoundCode: RPC.invalidParams,
   });
+}
+
+/** On a server's own endpoint, what its capabilities promise beside the lists. */
+function carried(view: View, method: string): Operation | undefined {
+  return view.only === undefined || method !== "completion/complete" ? undefined : passOn(view.only);
 }
 
 /** The request without the keys of `_meta` that speak about this hop: they are not the server's business. */

@@ -78,8 +78,16 @@ function byName(kind: NameKind, noun: string): Operation {
   };
 }
 
+/** To this server as it is: what Toolcrib has no part in. */
+export function passOn(server: string): Operation {
+  return ({ request, reply, forwarder, onSettled }) => {
+    const { method, params, progressToken } = request;
+    return forwarder.forward({ server, method, params, progressToken, reply, ...settled(onSettled) });
+  };
+}
+
 function readResource(context: OperationContext): PendingCall | undefined {
-  const { view, request, reply, forwarder, resourceNotFoundCode, onSettled } = context;
+  const { view, request, reply, resourceNotFoundCode } = context;
   const uri = stringParam(request, request.uri);
   if (uri === undefined) {
     reply.refuse({ code: RPC.invalidParams, message: "params.uri is missing: it names the resource." });
@@ -90,8 +98,7 @@ function readResource(context: OperationContext): PendingCall | undefined {
     reply.refuse({ code: resourceNotFoundCode, message: "No server here has this resource.", data: { uri } });
     return undefined;
   }
-  const { method, params, progressToken } = request;
-  return forwarder.forward({ server, method, params, progressToken, reply, ...settled(onSettled) });
+  return passOn(server)(context);
 }
 
 function settled(onSettled: (() => void) | undefined): { onSettled?: () => void } {

@@ -16,8 +16,8 @@ export interface Reply {
   /** `pieces` together are the raw JSON of `result`. */
   result(...pieces: readonly Piece[]): void;
   refuse(refusal: Refusal): void;
-  /** `value` is the raw error object of the server. */
-  serverError(value: Uint8Array): void;
+  /** `value` is the raw error object of the server. The status as in Refusal. */
+  serverError(value: Uint8Array, httpStatus?: number): void;
   /** A notification that belongs to this request; `params` together are raw JSON. May be dropped when nobody reads. */
   notify(method: string, ...params: readonly Piece[]): void;
   /** The request was cancelled: nobody waits for an answer. */

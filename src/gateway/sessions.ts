@@ -2,6 +2,7 @@
 // the stream on which they hear of changes. In memory only: after a restart clients get 404 and begin again.
 
 import type { PendingCall } from "../upstream/upstream.ts";
+import { encodeText } from "../wire/compose.ts";
 import type { Scope } from "./catalog.ts";
 
 /** The stream of a GET. `send` may drop a message when the client does not read. */
@@ -19,6 +20,8 @@ export class Session {
   lastUsedAt: number;
   /** By the raw JSON of the agent's request id. Made with the first call: most sessions are idle most of the time. */
   #inFlight: Map<string, PendingCall> | undefined;
+  /** Methods of notifications that no stream was there for: one each, and there are few. */
+  #untold: Set<string> | undefined;
 
   constructor(id: string, callerId: string, scope: Scope, revision: string, now: number) {
     this.id = id;
@@ -30,6 +33,23 @@ export class Session {
 
   get busy(): boolean {
     return this.stream !== undefined || (this.#inFlight?.size ?? 0) > 0;
+  }
+
+  /** Sends a notification without params. Between two streams of a client it waits for the next one. */
+  tell(method: string): void {
+    if (this.stream !== undefined)
+      return this.stream.send(encodeText(`{"jsonrpc":"2.0","method":"${method}"}`));
+    this.#untold ??= new Set();
+    this.#untold.add(method);
+  }
+
+  /** Takes `stream` in place of the one before, which is closed. */
+  listen(stream: SessionStream): void {
+    this.stream?.close();
+    this.stream = stream;
+    const untold = this.#untold ?? [];
+    this.#untold = undefined;
+    for (const method of untold) this.tell(method);
   }
 
   track(requestId: string, call: PendingCall): void {

@@ -56,11 +56,24 @@ export class TokenBook {
     return undefined;
   }
 
+  /** Ids of the tokens whose time is over: what they opened has to end. */
+  expired(): readonly string[] {
+    const now = this.#now();
+    return [...this.#entries.values()]
+      .filter(({ expiresAt }) => now >= expiresAt)
+      .map(({ caller }) => caller.id);
+  }
+
   /** When each was last used since the last call of this, in milliseconds since the epoch. */
   takeUsed(): ReadonlyMap<string, number> {
     const used = this.#used;
     if (used.size > 0) this.#used = new Map();
     return used;
+  }
+
+  /** What was taken and could not be saved: it is taken once more. */
+  putBack(used: ReadonlyMap<string, number>): void {
+    this.#used = new Map([...used, ...this.#used]);
   }
 }
 

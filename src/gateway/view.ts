@@ -40,9 +40,14 @@ export interface View {
   names(kind: NameKind): readonly string[];
   /** Raw JSON objects, and text. */
   readonly capabilities: string;
+  /** The same without a promise to tell of changes: that takes subscriptions/listen, which is not served yet. */
+  readonly modernCapabilities: string;
   readonly serverInfo: string;
   readonly instructions: string | undefined;
 }
+
+/** Capabilities that come with lists, and with notifications when these change. */
+export const LISTED: readonly string[] = ["tools", "prompts", "resources"];
 
 const EMPTY: Uint8Array = new TextEncoder().encode("[]");
 
@@ -77,27 +82,32 @@ export function serverView(server: CatalogServer): View {
     resolve: (_kind, wanted) => ({ server: name, name: wanted }),
     resolveResource: () => name,
     names,
-    capabilities: JSON.stringify(forwardedCapabilities(offer)),
+    ...describeCapabilities(forwardedCapabilities(offer)),
     serverInfo: offer?.serverInfo ?? JSON.stringify({ name, version: "0" }),
     instructions: offer?.instructions,
   };
 }
 
 /** Of what the server claims, what is carried to agents today. */
-function forwardedCapabilities(offer: ServerOffer | undefined): Record<string, unknown> {
-  const claimed: unknown = offer === undefined ? {} : JSON.parse(offer.capabilities);
-  const has = (name: string): boolean => typeof claimed === "object" && claimed !== null && name in claimed;
-  const capabilities: Record<string, unknown> = {};
-  for (const kind of ["tools", "prompts", "resources"]) {
-    if (offer === undefined || has(kind)) capabilities[kind] = { listChanged: true };
-  }
-  if (has("completions")) capabilities["completions"] = {};
-  return capabilities;
+function forwardedCapabilities(offer: ServerOffer | undefined): readonly string[] {
+  if (offer === undefined) return LISTED;
+  const claimed: unknown = JSON.parse(offer.capabilities);
+  if (typeof claimed !== "object" || claimed === null) return [];
+  return [...LISTED, "completions"].filter((name) => name in claimed);
+}
+
+/** For a View that carries the capabilities of these names. */
+export function describeCapabilities(
+  names: readonly string[],
+): Pick<View, "capabilities" | "modernCapabilities"> {
+  const described = (listed: object): string =>
+    JSON.stringify(Object.fromEntries(names.map((name) => [name, LISTED.includes(name) ? listed : {}])));
+  return { capabilities: described({ listChanged: true }), modernCapabilities: described({}) };
 }
 
 /** The members that the results of `initialize` and `server/discover` share. */
-export function describeView(view: View): Piece[] {
-  const pieces: Piece[] = ['"capabilities":', encodeText(view.capabilities)];
+export function describeView(view: View, capabilities = view.capabilities): Piece[] {
+  const pieces: Piece[] = ['"capabilities":', encodeText(capabilities)];
   if (view.instructions !== undefined) pieces.push(',"instructions":', encodeJson(view.instructions));
   return pieces;
 }

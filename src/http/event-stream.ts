@@ -17,7 +17,6 @@ const HEADERS = {
 };
 
 export class EventStream {
-  cancelled = false;
   readonly #body: ReadableStream<Uint8Array>;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
 
@@ -28,7 +27,6 @@ export class EventStream {
           this.#controller = controller;
         },
         cancel: () => {
-          this.cancelled = true;
           this.#controller = undefined;
           onCancel?.();
         },

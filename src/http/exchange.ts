@@ -49,8 +49,8 @@ export class Exchange implements Reply {
     this.#answer(200, ',"result":', ...pieces, "}");
   }
 
-  serverError(value: Uint8Array): void {
-    this.#answer(200, ',"error":', value, "}");
+  serverError(value: Uint8Array, httpStatus = 200): void {
+    this.#answer(httpStatus, ',"error":', value, "}");
   }
 
   refuse({ code, message, data, httpStatus }: Refusal): void {

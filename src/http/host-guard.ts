@@ -46,7 +46,8 @@ export function hostGuard(options: GuardOptions): HostGuard {
     const from = origin.toLowerCase();
     if (origins.has(from)) return undefined;
     const page = URL.canParse(from) ? new URL(from) : undefined;
-    const isOwn = page !== undefined && (page.host === host.toLowerCase() || LOOPBACK.has(nameOf(page.host)));
+    const isPage = page?.protocol === "http:" || page?.protocol === "https:";
+    const isOwn = isPage && (page.host === host.toLowerCase() || LOOPBACK.has(nameOf(page.host)));
     return isOwn
       ? undefined
       : "Requests of this web page are not taken; the setting allowed_origins adds one.";
@@ -54,7 +55,8 @@ export function hostGuard(options: GuardOptions): HostGuard {
 }
 
 function nameOf(host: string): string {
-  if (host.startsWith("[")) return host.slice(1, host.indexOf("]"));
+  const bracketed = /^\[([^\]]*)\](:\d+)?$/.exec(host)?.[1];
+  if (bracketed !== undefined) return bracketed;
   return host.replace(/:\d+$/, "");
 }
 

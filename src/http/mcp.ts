@@ -17,6 +17,7 @@ import { jsonFault } from "../wire/json-grammar.ts";
 import { skipSpace } from "../wire/json-scan.ts";
 import { Scratch } from "../wire/scratch.ts";
 import { authenticate } from "./authenticate.ts";
+import { BATCH_REVISION, readBatch, serveBatch } from "./batch.ts";
 import { NotificationStream } from "./event-stream.ts";
 import { Exchange, type Accepts, type ExchangeTools } from "./exchange.ts";
 import type { Pulse } from "./pulse.ts";
@@ -95,6 +96,7 @@ export class McpRoutes {
     }
     const body = await this.#body(request);
     if (body instanceof Response) return body;
+    if (body[skipSpace(body, 0)] === OPEN_BRACKET) return this.#batch(request, caller, scope, accepts, body);
     const message = readEnvelope(body);
     switch (message.kind) {
       case "request":
@@ -151,6 +153,27 @@ export class McpRoutes {
     return exchange.response;
   }
 
+  async #batch(
+    http: Request,
+    caller: Caller,
+    scope: Scope,
+    accepts: Accepts,
+    body: Uint8Array,
+  ): Promise<Response> {
+    const session = this.#session(http, caller, scope);
+    if (session instanceof Response) return session;
+    if (session.revision !== BATCH_REVISION) {
+      return invalid(
+        400,
+        `Batches are part of revision ${BATCH_REVISION}; this session speaks ${session.revision}: send one message at a time.`,
+      );
+    }
+    const batch = readBatch(body);
+    if (typeof batch === "string") return invalid(400, `The batch is not served: ${batch}.`);
+    const { gateway, pulse } = this.#options;
+    return serveBatch(batch, { gateway, session, accepts, pulse });
+  }
+
   #modern(
     http: Request,
     scope: Scope,
@@ -180,14 +203,13 @@ export class McpRoutes {
     const session = this.#session(request, caller, scope);
     if (session instanceof Response) return session;
     const { pulse } = this.#options;
-    // A second GET takes the place of the first: a client that lost its stream without a word comes back like this.
-    session.stream?.close();
     const stream = new NotificationStream(() => {
       pulse.delete(stream);
       if (session.stream === stream) session.stream = undefined;
     });
     pulse.add(stream);
-    session.stream = stream;
+    // A second GET takes the place of the first: a client that lost its stream without a word comes back like this.
+    session.listen(stream);
     return stream.response({ [SESSION_HEADER]: session.id });
   }
 
@@ -233,10 +255,7 @@ export class McpRoutes {
         message: `The body is not JSON: ${fault.what}.`,
       });
     }
-    const isBatch = bytes[skipSpace(bytes, 0)] === OPEN_BRACKET;
-    return isBatch
-      ? invalid(400, "Batches are not taken in this version: send one message at a time.")
-      : bytes;
+    return bytes;
   }
 }
 

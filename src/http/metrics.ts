@@ -78,6 +78,8 @@ export function createMetrics({ bus, servers, sessions }: MetricSources): Metric
 }
 
 /** A caller may invent methods on a server's own endpoint: they must not become labels without end. */
+const NAMED_METHODS = new Set(["tools/call", "prompts/get", "resources/read", "completion/complete"]);
+
 function metricMethod(method: string): string {
-  return /^(tools|prompts|resources|completion)\/[a-z]{1,12}$/.test(method) ? method : "other";
+  return NAMED_METHODS.has(method) ? method : "other";
 }

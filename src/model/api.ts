@@ -127,6 +127,9 @@ export const CallRequest = v.strictObject({
 });
 export type CallRequest = v.InferOutput<typeof CallRequest>;
 
+/** A hundred years. */
+const MAX_EXPIRY_SECONDS = 100 * 366 * 86_400;
+
 /** POST /api/v1/tokens → TokenCreated; GET → { tokens: TokenView[] }; DELETE /api/v1/tokens/{name or id} */
 export const TokenRequest = v.strictObject({
   name: v.pipe(
@@ -134,8 +137,10 @@ export const TokenRequest = v.strictObject({
     v.regex(/^[A-Za-z0-9][A-Za-z0-9._@/-]{0,79}$/, "1 to 80 of letters, digits and ._@/-"),
   ),
   servers: v.optional(v.array(v.string())),
-  /** Seconds from now. */
-  expiresInSeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  /** Seconds from now. NB: bounded, because later than the year 275760 there is no date. */
+  expiresInSeconds: v.optional(
+    v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_EXPIRY_SECONDS)),
+  ),
 });
 export type TokenRequest = v.InferOutput<typeof TokenRequest>;
 

@@ -4,6 +4,7 @@
 import type { LaunchPlan } from "../cage/launch-plan.ts";
 import { LineSplitter } from "./lines.ts";
 import type { OutputRing } from "./output-ring.ts";
+import { readShared } from "./shared-reading.ts";
 
 export const STOP_LADDER = {
   /** From closing its stdin to SIGTERM. */
@@ -11,6 +12,9 @@ export const STOP_LADDER = {
   /** From SIGTERM to SIGKILL. */
   terminateMs: 5_000,
 } as const;
+
+/** What a waiting message takes in memory beside its bytes: a server may provoke any number of short ones. */
+const MESSAGE_COST_BYTES = 512;
 
 export interface ChildOptions {
   readonly plan: LaunchPlan;
@@ -58,7 +62,7 @@ export class Child {
     this.exited = this.#watch();
   }
 
-  /** Bytes that the server has not taken yet, of those that did not fit into the kernel's buffer. */
+  /** What waits for the server beyond the kernel's buffer: bytes, and what each message costs beside them. */
   get queuedBytes(): number {
     return this.#queuedBytes;
   }
@@ -66,10 +70,10 @@ export class Child {
   /** Writes to stdin. False when the server is gone or reads so slowly that the limit would be passed: not sent. */
   write(bytes: Uint8Array): boolean {
     if (this.#gone || this.#inputEnded) return false;
-    if (this.#queuedBytes > 0 && this.#queuedBytes + bytes.length > this.#options.maxQueuedBytes)
+    if (this.#queuedBytes > 0 && this.#queuedBytes + costOf(bytes) > this.#options.maxQueuedBytes)
       return false;
     if (this.#batch !== undefined) {
-      this.#queuedBytes += bytes.length;
+      this.#queuedBytes += costOf(bytes);
       this.#batch.push(bytes);
       return true;
     }
@@ -85,7 +89,7 @@ export class Child {
     const batch = this.#batch ?? [];
     this.#batch = undefined;
     for (const bytes of batch) {
-      this.#queuedBytes -= bytes.length;
+      this.#queuedBytes -= costOf(bytes);
       this.#send(bytes);
     }
   }
@@ -95,9 +99,9 @@ export class Child {
     const written: number | Promise<number> = this.#process.stdin.write(bytes);
     if (typeof written === "number") return;
     // NB: Bun queues without bound; a promise instead of a number is how it says that the pipe is full.
-    this.#queuedBytes += bytes.length;
+    this.#queuedBytes += costOf(bytes);
     const settle = (): void => {
-      this.#queuedBytes -= bytes.length;
+      this.#queuedBytes -= costOf(bytes);
     };
     Promise.resolve(written).then(settle, settle);
   }
@@ -153,16 +157,26 @@ export class Child {
     const { maxLineBytes, onLine } = this.#options;
     const lines = new LineSplitter(maxLineBytes, onLine);
     // Pulled chunk by chunk: what is not read stays in the pipe, and a full pipe holds the server back.
-    for await (const chunk of this.#process.stdout) {
-      if (lines.push(chunk)) continue;
+    await readShared(this.#process.stdout, (chunk) => {
+      if (lines.push(chunk)) return true;
       void this.kill(`sent a line over ${Math.floor(maxLineBytes / 1_048_576)} MiB`);
-      return;
-    }
+      return false;
+    });
+    // Its end, mostly. One that lives on will never answer again, and whoever calls it would wait for nothing.
+    if (await settlesWithin(this.#process.exited, STOP_LADDER.endOfInputMs)) return;
+    if (!this.#inputEnded) void this.kill("closed its stdout");
   }
 
-  async #readStderr(): Promise<void> {
-    for await (const chunk of this.#process.stderr) this.#options.stderr.push(chunk);
+  #readStderr(): Promise<void> {
+    return readShared(this.#process.stderr, (chunk) => {
+      this.#options.stderr.push(chunk);
+      return true;
+    });
   }
+}
+
+function costOf(message: Uint8Array): number {
+  return message.length + MESSAGE_COST_BYTES;
 }
 
 /** The launcher passes a signal on as 128 + its number, as a shell does. */

@@ -61,9 +61,12 @@ export class OutputRing {
     return decoder.decode(bytes.subarray(bytes.length - wanted));
   }
 
-  /** The last line with something on it that the current process wrote, fit for a sentence, at most 300 bytes of it. */
-  lastLine(): string | undefined {
-    const lines = this.tail(4096).split("\n");
+  /**
+   * The last line with something on it that the current process wrote, fit for a sentence, at most 300 bytes of it.
+   * `clean` gets the text before anything is cut.
+   */
+  lastLine(clean: (text: string) => string = (text) => text): string | undefined {
+    const lines = clean(this.tail(4096)).split("\n");
     return lines
       .map((line) => excerpt(Buffer.from(line), MAX_LAST_LINE_BYTES))
       .findLast((line) => line !== "" && !line.startsWith("[toolcrib] "));

@@ -4,6 +4,8 @@
 export const RESTART = {
   firstDelayMs: 250,
   maxDelayMs: 60_000,
+  /** A session of a remote server that lived this long is begun anew at once when it is over. */
+  sessionLifeMs: 10_000,
   /** Each delay is this share longer or shorter, at random, so that many servers do not start at once. */
   jitter: 0.2,
   /** Ready for this long, and the next exit counts as the first. */
@@ -35,6 +37,8 @@ export type RestartEvent =
   | "ready"
   /** It ended unasked, or its start failed. */
   | "ended"
+  /** The server is well, but forgot the session with it: no exit, and nothing that counts against it. */
+  | "expired"
   /** `dueAt` has come. */
   | "due"
   /** A person wants it to start now, or its specification is new: nothing of the past counts. */
@@ -69,6 +73,8 @@ export function restart(
         : state;
     case "ended":
       return state.phase === "starting" || state.phase === "ready" ? ended(state, now, random) : state;
+    case "expired":
+      return state.phase === "ready" ? expired(state, now) : state;
     case "reset":
     case "stopped":
       return STOPPED;
@@ -102,6 +108,17 @@ function ended(state: RestartState, now: number, random: () => number): RestartS
     return { ...settled, phase: "crash-loop", dueAt: now + RESTART.crashLoopProbeMs };
   }
   return { ...settled, phase: "backing-off", dueAt: now + delayMs(attempt, random) };
+}
+
+/**
+ * Begun anew at once, or its changes would not be heard. One that hardly lived waits for whoever needs it: a server
+ * that forgets its sessions all the time must not be asked for new ones without end.
+ */
+function expired(state: RestartState, now: number): RestartState {
+  const settled = { ...state, readySince: undefined, probing: false };
+  const hasLived = state.readySince !== undefined && now - state.readySince >= RESTART.sessionLifeMs;
+  if (!hasLived) return { ...settled, phase: "stopped", dueAt: undefined };
+  return { ...settled, phase: "backing-off", dueAt: now + RESTART.firstDelayMs };
 }
 
 /** 0.25 s · 2ⁿ, at most 60 s, ±20%. Whole milliseconds. `random` gives 0 ≤ x < 1. */

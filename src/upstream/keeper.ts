@@ -172,6 +172,7 @@ export class Keeper {
   }
 
   #ended(error: AppError): void {
+    if (error.code === "session-over") return this.#expired(error);
     const wasStarting = this.#state.phase === "starting";
     this.#exits++;
     this.#lastError = error;
@@ -182,6 +183,13 @@ export class Keeper {
     const soon = dueAt !== undefined && dueAt - this.#options.now() <= WORTH_WAITING_MS;
     // Whoever waits for a start hears that it failed; whoever waits for a restart that is near goes on waiting.
     if (wasStarting || phase !== "backing-off" || !soon) this.#rejectWaiters(this.#startFailure(error));
+  }
+
+  /** Nobody can be waiting: the connection was there until now. */
+  #expired(error: AppError): void {
+    this.#lastError = error;
+    this.#options.log.info("session over", { server: this.#options.name, reason: error.message });
+    this.#step("expired");
   }
 
   #rejectWaiters(error: AppError): void {

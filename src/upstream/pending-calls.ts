@@ -10,6 +10,7 @@ const SWEEP_EVERY_MS = 100;
 interface Entry {
   readonly sink: AnswerSink;
   readonly timeoutMs: number;
+  readonly takesProgress: boolean;
   /** On the clock that the constructor was given. */
   deadline: number;
 }
@@ -35,10 +36,13 @@ export class PendingCalls {
     return this.#entries.size;
   }
 
-  /** Enters a call and gives it an id: 1, 2, 3, … and none of them twice. */
-  add(sink: AnswerSink, timeoutMs: number): number {
+  /**
+   * Enters a call and gives it an id: 1, 2, 3, … and none of them twice. Progress that was not asked for is not heard:
+   * with it a server could put off the end of its own handshake for ever.
+   */
+  add(sink: AnswerSink, timeoutMs: number, takesProgress = true): number {
     const id = ++this.#lastId;
-    this.#entries.set(id, { sink, timeoutMs, deadline: this.#now() + timeoutMs });
+    this.#entries.set(id, { sink, timeoutMs, takesProgress, deadline: this.#now() + timeoutMs });
     // NB: the timer is not stopped with the last call but by the sweep that finds nothing: one call after the other
     // would otherwise start and stop it each time.
     this.#timer ??= setInterval(() => this.sweep(this.#now()), SWEEP_EVERY_MS);
@@ -71,7 +75,7 @@ export class PendingCalls {
   /** The time of the call begins anew. */
   progress(id: number, params: Uint8Array, token: Range): boolean {
     const entry = this.#entries.get(id);
-    if (entry === undefined) return false;
+    if (entry === undefined || !entry.takesProgress) return false;
     entry.deadline = this.#now() + entry.timeoutMs;
     entry.sink.progress(params, token);
     return true;

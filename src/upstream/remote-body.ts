@@ -1,6 +1,7 @@
 // Reads the bodies of a remote server's answers: pulled piece by piece, so that what is not read stays on the
 // network, and never more than a bound.
 
+import { readShared } from "../process/shared-reading.ts";
 import { ByteBuilder } from "../wire/byte-builder.ts";
 import { SseParser } from "../wire/sse.ts";
 
@@ -82,11 +83,11 @@ export async function readEvents(
   let how: StreamEnd["how"] = "closed";
   let cause: unknown;
   try {
-    for await (const chunk of response.body ?? []) {
-      if (parser.push(chunk)) continue;
+    await readShared(response.body ?? [], (chunk) => {
+      if (parser.push(chunk)) return true;
       how = "too-large";
-      break;
-    }
+      return false;
+    });
   } catch (thrown) {
     how = "broken";
     cause = thrown;

@@ -8,6 +8,7 @@ import { textOf } from "../wire/json-scan.ts";
 import { discard, readBeginning } from "./remote-body.ts";
 import { broken, noAnswer, notReached, redirectedAway, refused, sessionOver } from "./remote-failure.ts";
 import type { ClientInfo } from "./handshake.ts";
+import { secretsAmong, withoutSecrets } from "./hidden-values.ts";
 
 export type Fetch = (url: string, init: BunFetchRequestInit) => Promise<Response>;
 
@@ -25,8 +26,6 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
 /** Bytes of a refusal that are read: to find a JSON-RPC error in them, or what to quote. */
 const MAX_REFUSAL_BYTES = 65_536;
 const SESSION_ID = /^[\x21-\x7e]{1,1024}$/;
-/** Shorter parts of a header or URL are not taken for secrets. */
-const LEAST_SECRET_CHARACTERS = 6;
 
 export class RemoteEndpoint {
   /** Host and port, for sentences. */
@@ -157,9 +156,7 @@ export class RemoteEndpoint {
     const secrets = this.#sessionId === undefined ? this.#secrets : [this.#sessionId, ...this.#secrets];
     // NB: taken out before it is cut to length, or half a secret would be left at the cut.
     const whole = textOf(said, 0, Math.min(said.length, MAX_REFUSAL_BYTES));
-    return excerpt(
-      encodeText(secrets.reduce((clean, secret) => clean.replaceAll(secret, "[secret]"), whole)),
-    );
+    return excerpt(encodeText(withoutSecrets(whole, secrets)));
   }
 }
 
@@ -187,7 +184,5 @@ function sendable(headers: Readonly<Record<string, string>>): Headers {
 function secretsOf(url: URL, headers: Readonly<Record<string, string>>): readonly string[] {
   const ofHeaders = Object.values(headers).flatMap((value) => [value, ...value.split(/\s+/)]);
   const ofUrl = [url.username, url.password, ...url.searchParams.values()];
-  const secrets = [...ofHeaders, ...ofUrl].filter((text) => text.length >= LEAST_SECRET_CHARACTERS);
-  // Longest first: a part must not be taken out of the whole before the whole is found.
-  return secrets.toSorted((a, b) => b.length - a.length);
+  return secretsAmong([...ofHeaders, ...ofUrl]);
 }

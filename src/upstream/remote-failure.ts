@@ -56,7 +56,7 @@ export function refused(where: string, status: number, said: string): AppError {
 }
 
 export function sessionOver(where: string): AppError {
-  return new AppError("server-lost", `The server at ${where} no longer knows this session; try again.`);
+  return new AppError("session-over", `The server at ${where} no longer knows this session; try again.`);
 }
 
 export function redirectedAway(where: string, origin: string): AppError {

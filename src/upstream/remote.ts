@@ -171,7 +171,7 @@ class RemoteUpstream implements Upstream {
       sink.lost(this.#over);
       return { cancel: () => undefined };
     }
-    const id = this.#pending.add(sink, request.timeoutMs);
+    const id = this.#pending.add(sink, request.timeoutMs, request.progressToken !== undefined);
     const flight: Flight = { controller: new AbortController(), sent: false };
     this.#flights.set(id, flight);
     this.#own(this.#fly(id, request, flight));

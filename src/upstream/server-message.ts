@@ -2,8 +2,8 @@
 // listener, requests are answered. The same for every kind of upstream; how the bytes travel is the kind's own.
 
 import { AppError } from "../errors.ts";
-import { readEnvelope } from "../wire/envelope.ts";
-import { findMember, type Found } from "../wire/json-scan.ts";
+import { readEnvelope, type Envelope } from "../wire/envelope.ts";
+import { elementRanges, findMember, skipSpace, type Found } from "../wire/json-scan.ts";
 import { answerMessage } from "./client-message.ts";
 import type { PendingCalls } from "./pending-calls.ts";
 import type { UpstreamListener } from "./upstream.ts";
@@ -21,9 +21,29 @@ export interface Inbox {
   unclaimed(bytes: Uint8Array): void;
 }
 
-/** Takes one message. Slices of `bytes` are handed on as they are: nobody may write to them again. */
+/** Of one batch. */
+const MAX_BATCHED_MESSAGES = 10_000;
+const OPEN_BRACKET = 0x5b;
+
+/**
+ * Takes one message, or the batch that every client of revision 2025-03-26 has to take (2025-03-26, Base Protocol,
+ * Batching). Slices of `bytes` are handed on as they are: nobody may write to them again.
+ */
 export function receiveMessage(bytes: Uint8Array, inbox: Inbox): void {
   const message = readEnvelope(bytes);
+  const start = skipSpace(bytes, 0);
+  if (message.kind !== "bad" || bytes[start] !== OPEN_BRACKET) return take(message, bytes, inbox);
+  const ranges = elementRanges(bytes, start, MAX_BATCHED_MESSAGES);
+  if (ranges === undefined) {
+    return inbox.skipped(bytes, `the batch is broken, or has more than ${MAX_BATCHED_MESSAGES} messages`);
+  }
+  for (let index = 0; index + 1 < ranges.length; index += 2) {
+    const element = bytes.subarray(ranges[index], ranges[index + 1]);
+    take(readEnvelope(element), element, inbox);
+  }
+}
+
+function take(message: Envelope, bytes: Uint8Array, inbox: Inbox): void {
   switch (message.kind) {
     case "result":
       return settle(message.id, message.value, bytes, inbox, "settleResult");

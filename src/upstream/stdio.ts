@@ -9,6 +9,7 @@ import { excerpt } from "../wire/excerpt.ts";
 import { ask } from "./ask.ts";
 import { cancelledParams, notificationMessage, requestMessage } from "./client-message.ts";
 import { initializeParams, readHello, type ClientInfo } from "./handshake.ts";
+import { withoutSecrets } from "./hidden-values.ts";
 import { PendingCalls } from "./pending-calls.ts";
 import { receiveMessage, type Inbox } from "./server-message.ts";
 import type {
@@ -29,6 +30,8 @@ export interface StdioOptions {
   readonly maxLineBytes: number;
   readonly maxQueuedBytes: number;
   readonly stderr: OutputRing;
+  /** Taken out of what the server says before anybody reads it. */
+  readonly secrets?: readonly string[];
   readonly log: Log;
   /** Called with the process id of each start. */
   readonly onSpawn?: (pid: number) => void;
@@ -49,7 +52,7 @@ export function stdioConnector(options: StdioOptions): Connector {
         return connection;
       } catch (thrown) {
         await connection?.close();
-        throw asStartFailure(toAppError(thrown));
+        throw asStartFailure(toAppError(thrown), options.secrets ?? []);
       }
     },
   };
@@ -59,10 +62,12 @@ function calledOff(): AppError {
   return new AppError("start-failed", "The start was called off.");
 }
 
-function asStartFailure(error: AppError): AppError {
-  return error.code === "start-failed"
+/** The words of the server may be in it. */
+function asStartFailure(error: AppError, secrets: readonly string[]): AppError {
+  const sentence = withoutSecrets(error.message, secrets);
+  return error.code === "start-failed" && sentence === error.message
     ? error
-    : new AppError("start-failed", error.message, { cause: error });
+    : new AppError("start-failed", sentence, { cause: error.cause });
 }
 
 class StdioUpstream implements Upstream {
@@ -123,7 +128,7 @@ class StdioUpstream implements Upstream {
   }
 
   begin(request: UpstreamRequest, sink: AnswerSink): PendingCall {
-    const id = this.#pending.add(sink, request.timeoutMs);
+    const id = this.#pending.add(sink, request.timeoutMs, request.progressToken !== undefined);
     if (!this.#child.write(requestMessage(id, request, "\n"))) {
       this.#pending.lose(id, this.#notTaken());
       return { cancel: () => undefined };
@@ -146,9 +151,9 @@ class StdioUpstream implements Upstream {
 
   #skip(line: Uint8Array, problem: string): void {
     this.#garbageLines++;
+    if (this.#garbageLines > SHOWN_GARBAGE_LINES) return;
     const shown = excerpt(line);
     if (this.#garbageLines === 1) this.#firstGarbage = shown;
-    if (this.#garbageLines > SHOWN_GARBAGE_LINES) return;
     this.#options.stderr.note(`skipped a line on stdout, ${problem}: ${shown}`);
     if (this.#garbageLines === SHOWN_GARBAGE_LINES) {
       this.#options.stderr.note("further lines that are no messages are skipped without a word");
@@ -171,7 +176,7 @@ class StdioUpstream implements Upstream {
 
   #silence(): string {
     const seconds = this.#options.startTimeoutMs / 1000;
-    const said = this.#options.stderr.lastLine();
+    const said = this.#lastLine();
     const base = `The server did not answer initialize within ${seconds} s`;
     if (this.#garbageLines > 0) {
       return `${base}; it wrote ${this.#garbageLines} lines to stdout that are no MCP messages, the first: ${this.#firstGarbage}`;
@@ -179,9 +184,14 @@ class StdioUpstream implements Upstream {
     return said === undefined ? `${base} and wrote nothing.` : `${base}; its last line on stderr: ${said}`;
   }
 
+  #lastLine(): string | undefined {
+    const { stderr, secrets = [] } = this.#options;
+    return stderr.lastLine((text) => withoutSecrets(text, secrets));
+  }
+
   #over(report: ExitReport): AppError {
-    const last =
-      report.lastStderrLine === undefined ? "" : `; its last line on stderr: ${report.lastStderrLine}`;
+    const said = this.#lastLine();
+    const last = said === undefined ? "" : `; its last line on stderr: ${said}`;
     const error = new AppError("server-lost", `The server ${report.what}${last}`);
     this.#pending.loseAll(error);
     return error;

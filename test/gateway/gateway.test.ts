@@ -18,8 +18,11 @@ interface Listening {
   closed: boolean;
 }
 
-function listen(lab: ReturnType<typeof openGateway>, scope: Scope): Listening {
-  const session = lab.gateway.sessions.open("t", scope, "2025-11-25");
+function listen(
+  lab: ReturnType<typeof openGateway>,
+  scope: Scope,
+  session = lab.gateway.sessions.open("t", scope, "2025-11-25"),
+): Listening {
   const listening: Listening = { session, methods: [], closed: false };
   const stream: SessionStream = {
     send: (message) => {
@@ -31,7 +34,7 @@ function listen(lab: ReturnType<typeof openGateway>, scope: Scope): Listening {
       listening.closed = true;
     },
   };
-  session.stream = stream;
+  session.listen(stream);
   return listening;
 }
 
@@ -71,11 +74,18 @@ describe("a session hears", () => {
     expect([mine.methods, own.methods, others.methods]).toEqual([[], [], [TOOLS]]);
   });
 
-  test("nothing without a stream, and goes on", () => {
+  test("between two streams, when the next one opens: of each list once", () => {
     const lab = openGateway({ a: A });
     const session = lab.gateway.sessions.open("t", MERGED, "2025-11-25");
-    lab.gateway.publish(catalogOf({ a: toolsOf("y") }));
+    for (const tool of ["y", "z"]) lab.gateway.publish(catalogOf({ a: toolsOf(tool) }));
     expect(lab.gateway.sessions.find(session.id, "t")).toBe(session);
+    const first = listen(lab, MERGED, session);
+    expect(first.methods).toEqual([TOOLS]);
+    // Which takes the place of the one before, and what was told is told.
+    const second = listen(lab, MERGED, session);
+    expect(first.closed).toBe(true);
+    lab.gateway.publish(catalogOf({ a: toolsOf("x") }));
+    expect([first.methods, second.methods]).toEqual([[TOOLS], [TOOLS]]);
   });
 });
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { ModernReply } from "../../src/gateway/modern-reply.ts";
 import { META } from "../../src/model/protocol.ts";
 import type { Piece } from "../../src/wire/compose.ts";
-import { bytes, recordingReply } from "./lab.ts";
+import { bytes, recordingReply, type RecordingReply } from "./lab.ts";
 
 const SERVER = '{"name":"s","version":"1"}';
 const INFO = { [META.serverInfo]: { name: "s", version: "1" } };
@@ -72,6 +72,36 @@ describe("a result", () => {
 
   test("of nothing is an empty one", () => {
     expect(JSON.parse(stamped(undefined))).toEqual(COMPLETE);
+  });
+});
+
+describe("an error of the server", () => {
+  const asked = (isRead: boolean, error: string): RecordingReply => {
+    const outer = recordingReply();
+    new ModernReply(outer, SERVER, undefined, isRead).serverError(bytes(error));
+    return outer;
+  };
+
+  test.each([
+    [true, '{"code":-32002,"message":"no -32002","data":{"uri":"a:b","x":1.0}}', "-32602"],
+    [true, '{ "message":"no" , "code" : -32002 }', "-32602"],
+    // The meaning of this code is that of one method.
+    [false, '{"code":-32002,"message":"mine"}', "-32002"],
+    [true, '{"code":-32603,"message":"-32002"}', "-32603"],
+    [true, '{"message":"no code"}', undefined],
+  ])("(a read: %p) %s has code %s", (isRead, error, code) => {
+    const wanted = code === undefined ? error : error.replace(/(?<="code" ?: ?)-?\d+/, code);
+    expect(asked(isRead, error).said).toEqual([{ kind: "serverError", text: wanted }]);
+  });
+
+  test("that it has no such method is 404", () => {
+    const statuses: (number | undefined)[] = [];
+    const outer = recordingReply();
+    outer.serverError = (_value, httpStatus) => void statuses.push(httpStatus);
+    const reply = new ModernReply(outer, SERVER, undefined);
+    for (const code of ["-32601", "-32602", "404"])
+      reply.serverError(bytes(`{"code":${code},"message":"-32601"}`));
+    expect(statuses).toEqual([404, undefined, undefined]);
   });
 });
 

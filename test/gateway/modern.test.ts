@@ -229,6 +229,8 @@ describe("served", () => {
       _meta: { [META.serverInfo]: { name: "toolcrib" } },
     });
     expect(result).toContainKey("ttlMs");
+    // Nothing would tell this client of a change.
+    expect(JSON.stringify(result)).not.toContain("listChanged");
     expect(lab.servers.reached).toEqual([]);
   });
 
@@ -303,6 +305,29 @@ describe("served", () => {
       expect(refusal.message.length).toBeLessThan(200);
     }
     expect(lab.servers.reached).toEqual([]);
+  });
+
+  test("completions go to the one server of the endpoint, and to none of several", () => {
+    const lab = openGateway({ files: { capabilities: '{"completions":{}}' } });
+    const own: Scope = { kind: "server", name: "files" };
+    const params = '"ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"a","value":"é"}';
+    const discovered: unknown = JSON.parse(serve(lab, "server/discover", `{${meta()}}`, own).resultText);
+    expect(discovered).toMatchObject({ capabilities: { completions: {} } });
+    const reply = serve(lab, "completion/complete", `{${params},${meta()}}`, own);
+    expect(lab.servers.reached[0]).toMatchObject({
+      server: "files",
+      method: "completion/complete",
+      params: `{${params},"_meta":{}}`,
+    });
+    lab.servers.reached[0]?.sink.result(bytes('{"completion":{"values":[]}}'));
+    expect(JSON.parse(reply.resultText)).toMatchObject({
+      resultType: "complete",
+      completion: { values: [] },
+    });
+    expect(serve(lab, "completion/complete", `{${params},${meta()}}`).refusal).toMatchObject({
+      code: -32601,
+      httpStatus: 404,
+    });
   });
 
   test("a server that is gone is 404 too", () => {

@@ -29,7 +29,15 @@ const STATES: Readonly<Record<Phase, RestartState>> = {
 const TABLE: readonly (readonly [Phase, Readonly<Record<RestartEvent, Phase | "same">>])[] = [
   [
     "stopped",
-    { wanted: "starting", ready: "same", ended: "same", due: "same", reset: "same", stopped: "same" },
+    {
+      wanted: "starting",
+      ready: "same",
+      ended: "same",
+      expired: "same",
+      due: "same",
+      reset: "same",
+      stopped: "same",
+    },
   ],
   [
     "starting",
@@ -37,6 +45,7 @@ const TABLE: readonly (readonly [Phase, Readonly<Record<RestartEvent, Phase | "s
       wanted: "same",
       ready: "ready",
       ended: "backing-off",
+      expired: "same",
       due: "same",
       reset: "stopped",
       stopped: "stopped",
@@ -48,6 +57,7 @@ const TABLE: readonly (readonly [Phase, Readonly<Record<RestartEvent, Phase | "s
       wanted: "same",
       ready: "same",
       ended: "backing-off",
+      expired: "stopped",
       due: "same",
       reset: "stopped",
       stopped: "stopped",
@@ -55,11 +65,27 @@ const TABLE: readonly (readonly [Phase, Readonly<Record<RestartEvent, Phase | "s
   ],
   [
     "backing-off",
-    { wanted: "same", ready: "same", ended: "same", due: "starting", reset: "stopped", stopped: "stopped" },
+    {
+      wanted: "same",
+      ready: "same",
+      ended: "same",
+      expired: "same",
+      due: "starting",
+      reset: "stopped",
+      stopped: "stopped",
+    },
   ],
   [
     "crash-loop",
-    { wanted: "same", ready: "same", ended: "same", due: "starting", reset: "stopped", stopped: "stopped" },
+    {
+      wanted: "same",
+      ready: "same",
+      ended: "same",
+      expired: "same",
+      due: "starting",
+      reset: "stopped",
+      stopped: "stopped",
+    },
   ],
 ];
 
@@ -108,6 +134,25 @@ describe("what a change of phase does to the rest of the state", () => {
       exits: [NOW + RESTART.resetAfterReadyMs],
       dueAt: NOW + RESTART.resetAfterReadyMs + RESTART.firstDelayMs,
     });
+  });
+});
+
+describe("a session that the server forgot", () => {
+  const ready: RestartState = { ...STATES.ready, attempt: 5, readySince: NOW };
+
+  test("is begun anew at once when it had lived, and counts for nothing", () => {
+    expect(restart(ready, "expired", NOW + RESTART.sessionLifeMs, MIDDLE)).toEqual({
+      ...ready,
+      phase: "backing-off",
+      readySince: undefined,
+      dueAt: NOW + RESTART.sessionLifeMs + RESTART.firstDelayMs,
+    });
+  });
+
+  test("waits for somebody who wants it when it had not", () => {
+    const stopped = restart(ready, "expired", NOW + RESTART.sessionLifeMs - 1, MIDDLE);
+    expect(stopped).toEqual({ ...ready, phase: "stopped", readySince: undefined });
+    expect(restart(stopped, "wanted", NOW + RESTART.sessionLifeMs, MIDDLE).phase).toBe("starting");
   });
 });
 
@@ -190,7 +235,7 @@ describe("the crash loop", () => {
 test("whatever happens: no start without an end before it, and every wait within its bounds", () => {
   const events = fc.array(
     fc.record({
-      event: fc.constantFrom<RestartEvent>("wanted", "ready", "ended", "due", "reset", "stopped"),
+      event: fc.constantFrom<RestartEvent>("wanted", "ready", "ended", "expired", "due", "reset", "stopped"),
       afterMs: fc.oneof(fc.nat({ max: 400 }), fc.nat({ max: 20 * MINUTE })),
       random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
     }),

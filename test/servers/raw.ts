@@ -3,6 +3,7 @@
 
 import { echo, lies, serverRequests } from "./raw/answers.ts";
 import { endlessPages, manyTools, pages } from "./raw/catalogs.ts";
+import { mirror } from "./raw/mirror.ts";
 import { exitSaying } from "./raw/peer.ts";
 import { exitAfter, exitAtOnce, hang, old, otherLanguage, slowStart } from "./raw/starts.ts";
 import { endlessLine, floodsStderr, floodsStdout, garbage, line, neverReads } from "./raw/streams.ts";
@@ -47,6 +48,7 @@ const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
   "ignores-term": { about: "ignores SIGTERM and the end of stdin, has a stray grandchild", run: ignoresTerm },
   lies: { about: "a tool a lie: foreign ids, two answers, wrong types, equal keys", run: lies },
   echo: { about: "params come back byte for byte; tool odd has numbers and keys to lose", run: echo },
+  mirror: { about: "the same for all that is forwarded: lists, errors and progress too", run: mirror },
   "server-requests": {
     about: "asks the client; tools answers and ask tell what it said",
     run: serverRequests,

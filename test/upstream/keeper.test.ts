@@ -150,6 +150,49 @@ describe("start on demand", () => {
   });
 });
 
+describe("a session that is over", () => {
+  test("is begun anew, and does not count against the server", async () => {
+    const { keeper, connector, crashes } = keep();
+    for (let session = 0; session < 20; session++) {
+      const acquired = watch(keeper.acquire());
+      await turns();
+      const upstream = connector.last.connect();
+      await turns();
+      expect(acquired.value).toBe(upstream);
+      await advance(10_000);
+      upstream.expire();
+      await turns();
+      expect(keeper.status()).toMatchObject({
+        state: "backing-off",
+        exits: 0,
+        reason: "The session is over.",
+      });
+      await advance(250);
+      expect(keeper.status().state).toBe("starting");
+    }
+    expect(crashes).toEqual([]);
+    await keeper.close();
+  });
+
+  test("after a moment waits for whoever needs the server, who gets a new one at once", async () => {
+    const { keeper, connector, crashes } = keep();
+    for (let session = 1; session <= 20; session++) {
+      const acquired = watch(keeper.acquire());
+      await turns();
+      const upstream = connector.last.connect();
+      await turns();
+      expect(acquired.value).toBe(upstream);
+      upstream.expire();
+      await turns();
+      await advance(600_000);
+      expect(keeper.status()).toMatchObject({ state: "stopped", exits: 0 });
+      expect(connector.attempts).toHaveLength(session);
+    }
+    expect(crashes).toEqual([]);
+    await keeper.close();
+  });
+});
+
 describe("a crash", () => {
   test("is followed by a restart; who asks meanwhile waits and gets the new connection", async () => {
     const { keeper, connector, states } = keep();

@@ -47,6 +47,11 @@ export class ScriptedUpstream implements Upstream {
     this.#end(new AppError("server-lost", sentence));
   }
 
+  /** The server forgot the session with it. */
+  expire(): void {
+    this.#end(new AppError("session-over", "The session is over."));
+  }
+
   async close(): Promise<void> {
     this.closeCalls++;
     if (!this.ignoresClose) this.crash("The server exited with code 0");

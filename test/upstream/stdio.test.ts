@@ -243,6 +243,7 @@ describe("a server that ends", () => {
     const { connecting } = start(raw("endless-line", "call", "8"), { maxLineBytes: MIB });
     const upstream = await connecting;
     const outcome = await callTool(upstream, "flood").outcome;
-    expect(outcome).toMatchObject({ kind: "lost", sentence: "The server sent a line over 1 MiB" });
+    // What the server says of it, when its pipe is closed on it, may stand behind.
+    expect(outcome.kind === "lost" ? outcome.sentence : "").toStartWith("The server sent a line over 1 MiB");
   });
 });

@@ -27,6 +27,8 @@ export interface PeerOptions {
   readonly handlers?: Handlers;
   /** Raw JSON of tool definitions. */
   readonly tools?: readonly string[];
+  /** Raw JSON; tools when left out. */
+  readonly capabilities?: string;
   /** The revision to answer with; as asked when left out. */
   readonly revision?: string;
   /** Goes on living when stdin ends. */
@@ -139,7 +141,8 @@ function politeHandlers(options: PeerOptions): Handlers {
   return {
     initialize: (message, peer) => {
       const revision = options.revision ?? message.params["protocolVersion"] ?? "2025-11-25";
-      const hello = `"serverInfo":{"name":"raw","version":"1"},"capabilities":{"tools":{"listChanged":true}}`;
+      const capabilities = options.capabilities ?? '{"tools":{"listChanged":true}}';
+      const hello = `"serverInfo":{"name":"raw","version":"1"},"capabilities":${capabilities}`;
       peer.answer(message, `{"protocolVersion":${JSON.stringify(revision)},${hello}}`);
     },
     "notifications/initialized": () => {},
