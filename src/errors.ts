@@ -24,7 +24,7 @@ const TABLE = {
   "install-failed": { http: 422, jsonRpc: -32603, exit: 1 },
   "start-failed": { http: 502, jsonRpc: 5020, exit: 1 },
   "server-lost": { http: 502, jsonRpc: 5021, exit: 1 },
-  "session-over": { http: 502, jsonRpc: 5022, exit: 1 },
+  "session-over": { http: 502, jsonRpc: 5023, exit: 1 },
   "bad-answer": { http: 502, jsonRpc: 5022, exit: 1 },
   "server-busy": { http: 503, jsonRpc: 5030, exit: 1 },
   "server-disabled": { http: 409, jsonRpc: 4091, exit: 1 },

@@ -127,12 +127,12 @@ export class Administration implements Admin {
     return tools.flatMap((tool: unknown) => toolView(tool, view) ?? []);
   }
 
-  call({ tool, arguments: text, as }: CallRequest, signal: AbortSignal): Promise<Uint8Array> {
+  async call({ tool, arguments: text, as }: CallRequest, signal: AbortSignal): Promise<Uint8Array> {
     const params = encodeText(`{"name":${JSON.stringify(tool)},"arguments":${argumentsObject(text)}}`);
     const request = agentRequest(encodeText("1"), "tools/call", params);
     const operation = OPERATIONS.get("tools/call");
     if (typeof request === "string" || operation === undefined) {
-      return Promise.reject(new AppError("internal", "The call could not be made."));
+      throw new AppError("internal", "The call could not be made.");
     }
     const view = this.#viewOf(this.#caller(as));
     const { forwarder } = this.#options.gateway;

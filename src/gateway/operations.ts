@@ -107,10 +107,10 @@ function settled(onSettled: (() => void) | undefined): { onSettled?: () => void 
 
 function unknownName(noun: string, wanted: string, known: readonly string[]): string {
   const shown = wanted.length > 100 ? `${wanted.slice(0, 100)}…` : wanted;
-  // Comparing is quadratic in the length and linear in the names: only the server's own are worth it.
+  // Comparing takes its time: the names of the same server come first, those of others where there are none.
   const server = serverOfMergedName(wanted)?.server;
-  const candidates = server === undefined ? known : known.filter((name) => name.startsWith(`${server}__`));
-  const near = nearest(wanted, candidates.slice(0, MAX_COMPARED_NAMES));
+  const own = known.filter((name) => name.startsWith(`${server}__`));
+  const near = nearest(wanted, (own.length > 0 ? own : known).slice(0, MAX_COMPARED_NAMES));
   const hint = near === undefined ? `${noun}s/list has the names.` : `Did you mean ${near}?`;
   return `Unknown ${noun}: ${shown}. ${hint}`;
 }

@@ -3,6 +3,7 @@
 import { AppError } from "../errors.ts";
 import type { ServerOffer } from "../model/server-offer.ts";
 import { compose, encodeJson, type Piece } from "../wire/compose.ts";
+import { jsonFault } from "../wire/json-grammar.ts";
 import { decodeString, elementRanges, findMember } from "../wire/json-scan.ts";
 import { ask } from "./ask.ts";
 import type { Upstream } from "./upstream.ts";
@@ -10,6 +11,15 @@ import type { Upstream } from "./upstream.ts";
 const MAX_PAGES = 1_000;
 const MAX_ITEMS = 20_000;
 const MAX_LIST_BYTES = 8 * 1_048_576;
+
+/** For all lists together: a thousand pages that each take their time would keep a reader for hours. */
+const MAX_READ_MS = 5 * 60_000;
+
+interface Patience {
+  /** For one page. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
 
 const EMPTY_LIST: Uint8Array = new TextEncoder().encode("[]");
 
@@ -35,9 +45,10 @@ const TEMPLATES: Wanted = {
 export async function readOffer(upstream: Upstream, timeoutMs: number): Promise<ServerOffer> {
   const { hello } = upstream;
   const claims: unknown = JSON.parse(hello.capabilities);
+  const signal = AbortSignal.timeout(MAX_READ_MS);
   const read = async (wanted: Wanted): Promise<Uint8Array> => {
     const claimed = typeof claims === "object" && claims !== null && wanted.capability in claims;
-    return claimed ? await readList(upstream, wanted, timeoutMs) : EMPTY_LIST;
+    return claimed ? await readList(upstream, wanted, { timeoutMs, signal }) : EMPTY_LIST;
   };
   const [tools, prompts, resources, resourceTemplates] = await Promise.all([
     read(TOOLS),
@@ -48,14 +59,14 @@ export async function readOffer(upstream: Upstream, timeoutMs: number): Promise<
   return { ...hello, tools, prompts, resources, resourceTemplates };
 }
 
-async function readList(upstream: Upstream, wanted: Wanted, timeoutMs: number): Promise<Uint8Array> {
+async function readList(upstream: Upstream, wanted: Wanted, patience: Patience): Promise<Uint8Array> {
   const pieces: Piece[] = ["["];
   let bytes = 0;
   let items = 0;
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
     const params = cursor === undefined ? undefined : encodeJson({ cursor });
-    const result = await askForPage(upstream, wanted.method, params, timeoutMs);
+    const result = await askForPage(upstream, wanted.method, params, patience);
     if (result === undefined) return EMPTY_LIST;
     bytes += result.length;
     if (bytes > MAX_LIST_BYTES) throw broken(wanted, `is over ${MAX_LIST_BYTES / 1_048_576} MiB`);
@@ -64,7 +75,9 @@ async function readList(upstream: Upstream, wanted: Wanted, timeoutMs: number): 
     if (ranges === undefined) throw broken(wanted, `is not a list, or has more than ${MAX_ITEMS} entries`);
     for (let at = 0; at + 1 < ranges.length; at += 2) {
       const element = result.subarray(ranges[at], ranges[at + 1]);
-      if (!isJson(element)) throw broken(wanted, `has an entry that is not JSON (number ${items + 1})`);
+      // NB: a slice is lexically closed and no more. One bad entry would spoil the merged list of all servers.
+      if (jsonFault(element) !== undefined)
+        throw broken(wanted, `has an entry that is not JSON (number ${items + 1})`);
       if (items > 0) pieces.push(",");
       pieces.push(element);
       items++;
@@ -81,25 +94,13 @@ async function askForPage(
   upstream: Upstream,
   method: string,
   params: Uint8Array | undefined,
-  timeoutMs: number,
+  patience: Patience,
 ): Promise<Uint8Array | undefined> {
   try {
-    return await ask(upstream, { method, params, timeoutMs });
+    return await ask(upstream, { method, params, ...patience });
   } catch (thrown) {
     if (thrown instanceof AppError && thrown.code === "invalid-request") return undefined;
     throw thrown;
-  }
-}
-
-const decoder = new TextDecoder("utf-8", { fatal: true });
-
-/** NB: a slice is lexically closed and no more. One bad entry would spoil the merged list of all servers. */
-function isJson(element: Uint8Array): boolean {
-  try {
-    JSON.parse(decoder.decode(element));
-    return true;
-  } catch {
-    return false;
   }
 }
 
