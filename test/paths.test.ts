@@ -1,7 +1,9 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import {
   chmodSync,
+  chownSync,
   existsSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -175,6 +177,23 @@ describe("prepare", () => {
   });
 
   const asRoot = process.getuid?.() === 0;
+  // Only root can make what belongs to somebody else.
+  test.skipIf(!asRoot)("a directory that somebody else owns is refused, and so is a link of theirs", () => {
+    const where = paths({}, 1000, home);
+    mkdirSync(where.data);
+    chownSync(where.data, 12_345, 12_345);
+    const owned = failure(() => prepare(where));
+    expect(owned).toMatchObject({ code: "bad-configuration", details: { path: where.data, owner: 12_345 } });
+    chownSync(where.data, 0, 0);
+
+    const victim = join(home, "victim");
+    mkdirSync(victim, { mode: 0o755 });
+    symlinkSync(victim, where.cache);
+    lchownSync(where.cache, 12_345, 12_345);
+    expect(failure(() => prepare(where)).message).toContain(`${where.cache} belongs to uid 12345`);
+    expect(mode(victim)).toBe("755");
+  });
+
   // Root may write anywhere: as root, a child gives the rights up first.
   test("a directory of somebody else", async () => {
     const spare = join(home, "it's closed");

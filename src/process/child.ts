@@ -29,6 +29,7 @@ export interface ChildOptions {
 export interface ExitReport {
   /** A sentence's end: `exited with code 3`, `was ended by SIGKILL`, `sent a line over 64 MiB`. */
   readonly what: string;
+  /** Not of one that was killed from here: what it says of its closed pipes is not why it ended. */
   readonly lastStderrLine: string | undefined;
 }
 
@@ -146,9 +147,9 @@ export class Child {
     this.#endInput();
     // A descendant that got away from the launcher may hold the pipe open: its output is not worth waiting for.
     await settlesWithin(output, STOP_LADDER.endOfInputMs);
-    const { exitCode } = this.#process;
+    if (this.#killedBecause !== undefined) return { what: this.#killedBecause, lastStderrLine: undefined };
     return {
-      what: this.#killedBecause ?? exitPhrase(exitCode, this.#process.signalCode),
+      what: exitPhrase(this.#process.exitCode, this.#process.signalCode),
       lastStderrLine: this.#options.stderr.lastLine(),
     };
   }

@@ -190,7 +190,7 @@ class StdioUpstream implements Upstream {
   }
 
   #over(report: ExitReport): AppError {
-    const said = this.#lastLine();
+    const said = report.lastStderrLine === undefined ? undefined : this.#lastLine();
     const last = said === undefined ? "" : `; its last line on stderr: ${said}`;
     const error = new AppError("server-lost", `The server ${report.what}${last}`);
     this.#pending.loseAll(error);

@@ -88,6 +88,30 @@ describe("legacy sessions", () => {
     }
   });
 
+  test("several messages at once in a session of the one revision that has it, and in no other", async () => {
+    const batch = [
+      { jsonrpc: "2.0", id: "a", method: "tools/call", params: { name: "one__pong", arguments: {} } },
+      { jsonrpc: "2.0", method: "notifications/initialized" },
+      { jsonrpc: "2.0", id: 7, method: "ping" },
+    ];
+    for (const revision of ["2025-03-26", "2025-06-18"]) {
+      const opened = await post(url, initializeBody(revision), bearer);
+      const session = { ...bearer, "mcp-session-id": opened.headers.get("mcp-session-id") ?? "" };
+      const answer = await post(url, JSON.stringify(batch), session);
+      if (revision !== "2025-03-26") {
+        expect(answer.status).toBe(400);
+        expect(only(answer).error?.message).toContain("one message at a time");
+        continue;
+      }
+      expect(JSON.parse(answer.text)).toEqual([
+        { jsonrpc: "2.0", id: 7, result: {} },
+        { jsonrpc: "2.0", id: "a", result: expect.objectContaining({ content: [expect.anything()] }) },
+      ]);
+      const notified = await post(url, JSON.stringify([batch[1]]), session);
+      expect(notified).toMatchObject({ status: 202, text: "" });
+    }
+  });
+
   test("unknown methods are -32601, unknown tools an error that names them", async () => {
     const agent = await Agent.open(url, token);
     expect((await agent.request("nothing/here")).error?.code).toBe(-32601);

@@ -18,7 +18,7 @@ let token: string;
 let front: Bun.Server<undefined>;
 let remote: Bun.Subprocess<"pipe", "pipe", "inherit">;
 let target: string;
-let answer: ((request: Request) => Response | Promise<Response>) | undefined;
+let answer: ((request: Request) => Response | Promise<Response> | undefined) | undefined;
 let url: string;
 
 beforeAll(async () => {
@@ -115,6 +115,25 @@ test("is found again with the sessions that it lost", async () => {
     20_000,
   );
   expect(after).not.toBe(before);
+});
+
+test("may forget its sessions as often as it likes: the next call works, and it is no crash", async () => {
+  await addFar();
+  const agent = await Agent.open(appliance.mcp(), token);
+  for (let round = 0; round < 10; round++) {
+    answer = (request) =>
+      request.method === "POST" && request.headers.has("mcp-session-id")
+        ? new Response("no such session", { status: 404 })
+        : undefined;
+    const { error } = await agent.call("far__pid");
+    expect(error).toMatchObject({
+      data: { code: "session-over" },
+      message: expect.stringContaining("try again"),
+    });
+    answer = undefined;
+    expect((await agent.call("far__pid")).error).toBeUndefined();
+  }
+  expect(await serverOf(crib, "far")).toMatchObject({ state: "ready", exits: 0 });
 });
 
 test("that is down, not there, or something else: a sentence, and no 401 for the agent", async () => {

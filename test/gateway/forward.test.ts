@@ -184,6 +184,28 @@ describe("a server that has to be started", () => {
   });
 });
 
+test("a server that hangs at its start collects calls up to a bound, and the others are told at once", async () => {
+  const servers = fakeServers([]);
+  const forwarder = new Forwarder(servers, createBus());
+  const params = new Uint8Array(100 * 1_048_576);
+  const send = (): { call: PendingCall; reply: RecordingReply } => {
+    const reply = recordingReply();
+    const options = { server: "slow", method: "tools/call", params, progressToken: undefined, reply };
+    return { call: forwarder.forward(options), reply };
+  };
+  const [first, second] = [send(), send()];
+  expect(first.reply.said).toEqual([]);
+  expect(second.reply.refusal).toMatchObject({ code: 5030, data: { server: "slow", code: "server-busy" } });
+  // Whoever gives up makes room.
+  first.call.cancel("not wanted any more");
+  expect(send().reply.said).toEqual([]);
+  servers.failed("slow", new AppError("start-failed", "it never started"));
+  await Promise.resolve();
+  await Promise.resolve();
+  expect(servers.reached).toEqual([]);
+  expect(send().reply.said).toEqual([]);
+});
+
 test("a call that is cancelled is cancelled at the server, and its answer is dropped", () => {
   const { servers, reply, call, finished } = forward();
   call.cancel("not wanted any more");

@@ -78,6 +78,19 @@ describe("a token", () => {
     expect(book.caller(token)).toBeUndefined();
   });
 
+  test("whose time is over is named, so that what it opened can end", () => {
+    const { book, clock } = open(
+      record(newToken(), { expiresAt: 2_000 }),
+      record(newToken(), { name: "other", expiresAt: 3_000 }),
+      record(newToken(), { name: "forever" }),
+    );
+    expect(book.expired()).toEqual([]);
+    clock.now = 2_000;
+    expect(book.expired()).toEqual(["id of ci"]);
+    clock.now = 9_000;
+    expect(book.expired()).toEqual(["id of ci", "id of other"]);
+  });
+
   test("that is revoked is nobody's at once", () => {
     const [first, second] = [newToken(), newToken()];
     const { book } = open(record(first), record(second, { name: "other" }));
@@ -101,6 +114,18 @@ test("last uses are handed out once, the latest of each", () => {
   expect(book.takeUsed().size).toBe(0);
   book.caller(first);
   expect(book.takeUsed().size).toBe(1);
+});
+
+test("last uses that could not be saved are handed out again, later ones instead of earlier ones", () => {
+  const [first, second] = [newToken(), newToken()];
+  const { book, clock } = open(record(first), record(second, { name: "other" }));
+  book.caller(first);
+  book.caller(second);
+  const used = book.takeUsed();
+  clock.now = 1_500;
+  book.caller(second);
+  book.putBack(used);
+  expect(Object.fromEntries(book.takeUsed())).toEqual({ "id of ci": 1_000, "id of other": 1_500 });
 });
 
 describe("a server may be used", () => {

@@ -53,14 +53,22 @@ afterAll(async () => {
   pulse.close();
 });
 
+/** How the answer to each POST came. */
+const forms: (string | null)[] = [];
+async function watched(input: string | URL, init?: RequestInit): Promise<Response> {
+  const response = await fetch(input, init);
+  if (init?.method === "POST") forms.push(response.headers.get("content-type"));
+  return response;
+}
+
 async function openV1(): Promise<ClientV1> {
   const client = new ClientV1(INFO);
-  await client.connect(new TransportV1(url, { requestInit }));
+  await client.connect(new TransportV1(url, { requestInit, fetch: watched }));
   return client;
 }
 async function openV2(mode: "legacy" | { pin: string }): Promise<ClientV2> {
   const client = new ClientV2(INFO, { versionNegotiation: { mode } });
-  await client.connect(new TransportV2(url, { requestInit }));
+  await client.connect(new TransportV2(url, { requestInit, fetch: watched }));
   return client;
 }
 
@@ -87,6 +95,7 @@ test.each(CLIENTS)("the answer arrives after all the comments (%s)", async (_nam
   }
   lab.servers.reached.at(-1)?.sink.result(bytes('{"content":[{"type":"text","text":"at last"}]}'));
   expect(await call).toMatchObject({ content: [{ type: "text", text: "at last" }] });
+  expect(forms.at(-1)).toBe("text/event-stream");
   expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(["files__read"]);
   await client.close();
 });

@@ -79,9 +79,9 @@ describe("the end, in words", () => {
   });
 
   test("of a program that is not there", async () => {
-    const report = await lab.run(["/no/such/program"]).child.exited;
-    expect(report.what).toBe("exited with code 127");
-    expect(report.lastStderrLine).toContain("/no/such/program: No such file or directory");
+    const { child, stderr } = lab.run(["/no/such/program"]);
+    expect((await child.exited).what).toBe("exited with code 127");
+    expect(stderr.lastLine()).toContain("/no/such/program: No such file or directory");
   });
 
   test("comes after all of its output", async () => {
@@ -162,6 +162,16 @@ describe("a child that does not read", () => {
     await child.kill("enough");
   });
 
+  test("holds for any number of short messages", async () => {
+    const { child } = lab.run(["/bin/sleep", "300"], { maxQueuedBytes: MIB });
+    const message = new Uint8Array(1);
+    let taken = 0;
+    while (taken < 1_000_000 && child.write(message)) taken++;
+    // A message costs more than its bytes.
+    expect(taken).toBeLessThan(10_000);
+    await child.kill("enough");
+  });
+
   test("gets one message of any size when nothing waits", async () => {
     const { child } = lab.run(["/bin/sleep", "300"], { maxQueuedBytes: 1000 });
     expect(child.write(new Uint8Array(300_000))).toBe(true);
@@ -180,6 +190,12 @@ describe("a child that does not read", () => {
     expect(isAlive(child.pid)).toBe(true);
     await child.kill("enough");
   });
+});
+
+test("a child that closes its stdout and lives on is ended: it would never answer", async () => {
+  const { child } = lab.sh("exec 1>&-; exec sleep 300");
+  expect((await within("its end", child.exited)).what).toBe("closed its stdout");
+  expect(isAlive(child.pid)).toBe(false);
 });
 
 describe("a child that floods", () => {

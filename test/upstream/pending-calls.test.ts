@@ -91,6 +91,16 @@ describe("PendingCalls", () => {
     expect(heard).toEqual(['progress {"progressToken":1} 17-18', "lost server-timeout"]);
   });
 
+  test("progress that nobody asked for gives no time and is not heard", () => {
+    const pending = waitingCalls();
+    const { heard, sink } = recorder();
+    const id = pending.add(sink, 50, false);
+    time = 1040;
+    expect(pending.progress(id, bytesOf('{"progressToken":1}'), TOKEN)).toBe(false);
+    pending.sweep(1050);
+    expect(heard).toEqual(["lost server-timeout"]);
+  });
+
   test("a sink that tries again at once is lost once a time, and disturbs no other", () => {
     const pending = waitingCalls();
     const [stubborn, other] = [recorder(), recorder()];

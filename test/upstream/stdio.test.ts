@@ -180,6 +180,34 @@ describe("called off", () => {
   });
 });
 
+describe("a server with secrets", () => {
+  const secrets = ["tell-nobody-1"];
+  test.each([
+    ["on stderr", "echo bad key tell-nobody-1 >&2; exit 3", "stderr: bad key [secret]"],
+    ["at the cut", `printf '%0294d tell-nobody-1' 0 >&2; exit 3`, "exited with code 3"],
+    [
+      "in a refusal",
+      `read -r line; echo '{"jsonrpc":"2.0","id":1,"error":{"m":"tell-nobody-1"}}'; cat`,
+      "[secret]",
+    ],
+    ["on stdout", "echo tell-nobody-1; exec sleep 300", "the first: [secret]"],
+  ])("that it says %s, before it is ready, keeps them", async (_where, script, sentence) => {
+    const { message } = await failure(start(sh(script), { secrets, startTimeoutMs: 600 }));
+    expect(message).toContain(sentence);
+    expect(message).not.toContain("tell-");
+  });
+});
+
+test("a start that makes progress without end is late all the same", async () => {
+  const progress =
+    '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}';
+  const script = `read -r line; while echo '${progress}'; do sleep 0.1; done`;
+  const started = start(sh(script), { startTimeoutMs: 600 });
+  const { message } = await within("the failure", failure(started));
+  expect(message).toContain("did not answer initialize within 0.6 s");
+  expect(started.pids.filter(isAlive)).toEqual([]);
+});
+
 describe("noise on stdout", () => {
   test("is skipped, shown in the log of the server, and harms no call", async () => {
     const { connecting, stderr } = start(raw("garbage"));
@@ -243,7 +271,7 @@ describe("a server that ends", () => {
     const { connecting } = start(raw("endless-line", "call", "8"), { maxLineBytes: MIB });
     const upstream = await connecting;
     const outcome = await callTool(upstream, "flood").outcome;
-    // What the server says of it, when its pipe is closed on it, may stand behind.
-    expect(outcome.kind === "lost" ? outcome.sentence : "").toStartWith("The server sent a line over 1 MiB");
+    // What it says of its closed pipe on stderr is not why it ended.
+    expect(outcome).toMatchObject({ kind: "lost", sentence: "The server sent a line over 1 MiB" });
   });
 });
