@@ -1,13 +1,11 @@
 // Puts on a result what revision 2026-07-28 demands of it and a legacy server does not send: resultType, the cache
 // hints, and who answered. Errors of the server get the status and the code of that revision.
 
+import { OPEN_BRACE, CLOSE_BRACE } from "../wire/json-bytes.ts";
 import { META, RPC } from "../model/protocol.ts";
 import { encodeText, splice, type Piece } from "../wire/compose.ts";
 import { findMember, skipSpace, textOf } from "../wire/json-scan.ts";
 import type { Refusal, Reply } from "./reply.ts";
-
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
 
 export class ModernReply implements Reply {
   readonly #outer: Reply;

@@ -1,6 +1,7 @@
 // The agent side for revision 2026-07-28: no session; every request says in `_meta` what it speaks, and the headers
 // repeat it (Streamable HTTP, Standard Headers). Checks come before dispatch, with the status and code of the text.
 
+import { OPEN_BRACE } from "../wire/json-bytes.ts";
 import { isModernRevision, META, MODERN_REVISIONS, RPC } from "../model/protocol.ts";
 import type { PendingCall } from "../upstream/upstream.ts";
 import { compose, type Piece } from "../wire/compose.ts";
@@ -19,8 +20,6 @@ export interface ModernHeaders {
   readonly method: string | null;
   readonly name: string | null;
 }
-
-const OPEN_BRACE = 0x7b;
 
 /** How long a client may keep a list, in milliseconds. Nothing tells it of changes until it subscribes. */
 const LIST_TTL_MS = 10_000;

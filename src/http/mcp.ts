@@ -1,6 +1,7 @@
 // The /mcp routes: from a raw HTTP request to the gateway and back. Which era a request belongs to is decided here,
 // by its body first and its headers as the cross-check; what it means is the gateway's business.
 
+import { OPEN_BRACKET } from "../wire/json-bytes.ts";
 import { agentRequest, type AgentRequest } from "../gateway/agent-request.ts";
 import type { Caller } from "../gateway/caller.ts";
 import type { Scope } from "../gateway/catalog.ts";
@@ -37,8 +38,6 @@ export interface IdleTimeouts {
 
 /** Undefined: the merged endpoint. */
 export type EndpointName = string | undefined;
-
-const OPEN_BRACKET = 0x5b;
 
 const SESSION_HEADER = "mcp-session-id";
 const VERSION_HEADER = "mcp-protocol-version";

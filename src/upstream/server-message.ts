@@ -1,6 +1,7 @@
 // What becomes of a message from a server: answers go to the calls that wait for them, notifications to the
 // listener, requests are answered. The same for every kind of upstream; how the bytes travel is the kind's own.
 
+import { OPEN_BRACKET } from "../wire/json-bytes.ts";
 import { AppError } from "../errors.ts";
 import { readEnvelope, type Envelope } from "../wire/envelope.ts";
 import { elementRanges, findMember, skipSpace, type Found } from "../wire/json-scan.ts";
@@ -23,7 +24,6 @@ export interface Inbox {
 
 /** Of one batch. */
 const MAX_BATCHED_MESSAGES = 10_000;
-const OPEN_BRACKET = 0x5b;
 
 /**
  * Takes one message, or the batch that every client of revision 2025-03-26 has to take (2025-03-26, Base Protocol,

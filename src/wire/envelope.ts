@@ -1,6 +1,7 @@
 // The envelope of one JSON-RPC 2.0 message: which kind it is and where its parts stand. Read on both faces of the
 // appliance, once a message; `params` and `result` are never looked into here.
 
+import { OPEN_BRACE } from "./json-bytes.ts";
 import { ObjectScan, decodeString, skipSpace, type Found } from "./json-scan.ts";
 
 export interface RequestEnvelope {
@@ -42,7 +43,6 @@ function bad(problem: string): BadEnvelope {
 const MEMBERS = ["jsonrpc", "id", "method", "params", "result", "error"] as const;
 type Member = (typeof MEMBERS)[number];
 
-const OPEN_BRACE = 0x7b;
 const VERSION = Buffer.from('"2.0"');
 
 /**

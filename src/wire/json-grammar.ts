@@ -2,6 +2,16 @@
 // server would throw a broken message away without a word, and its sender would wait. JSON.parse answers the same
 // question with objects, and takes seconds of the only thread on a body made for that.
 
+import {
+  QUOTE,
+  BACKSLASH,
+  OPEN_BRACE,
+  CLOSE_BRACE,
+  OPEN_BRACKET,
+  CLOSE_BRACKET,
+  COMMA,
+  COLON,
+} from "./json-bytes.ts";
 import { isUtf8 } from "node:buffer";
 import { skipSpace } from "./json-scan.ts";
 
@@ -14,14 +24,6 @@ export interface JsonFault {
 /** Deeper than any schema or document that means something; a body of brackets alone is cut off here. */
 export const MAX_DEPTH = 1_000;
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const COMMA = 0x2c;
-const COLON = 0x3a;
 const MINUS = 0x2d;
 const PLUS = 0x2b;
 const DOT = 0x2e;

@@ -4,14 +4,16 @@
 // It checks extents (strings, brackets), not the whole grammar: a slice it returns is lexically closed, so it
 // cannot reach into what is written around it. Bad grammar inside a slice stays its sender's own problem.
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const COMMA = 0x2c;
-const COLON = 0x3a;
+import {
+  QUOTE,
+  BACKSLASH,
+  OPEN_BRACE,
+  CLOSE_BRACE,
+  OPEN_BRACKET,
+  CLOSE_BRACKET,
+  COMMA,
+  COLON,
+} from "./json-bytes.ts";
 
 export const NOT_FOUND = -1;
 
