@@ -58,6 +58,8 @@ export interface Appliance {
   stop(): Promise<void>;
 }
 
+/** Another program that writes the database stops everything for as long: the store has the only thread. */
+const BUSY_TIMEOUT_MS = 1_000;
 const HOUSEKEEPING_MS = 60_000;
 /** For answers that are under way when the appliance is told to stop. */
 const STOP_GRACE_MS = 3_000;
@@ -69,7 +71,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
   const startedAt = now();
   const self = { name: "toolcrib", title: "Toolcrib", version: BUILD.version };
 
-  const store = openStore(paths.database);
+  const store = openStore(paths.database, { busyTimeoutMs: BUSY_TIMEOUT_MS });
   const launcher = await installLauncher(paths.launcher);
   const swept = await sweepStaging(paths.vault);
   if (swept > 0) log.info("removed what interrupted installations left", { directories: swept });

@@ -130,8 +130,9 @@ export class Offers {
 
   #publish(): void {
     // A disabled server lists nothing, but its name stays known: a call to it is told why it cannot be.
-    const servers = this.#servers.map(({ name, enabled }) => ({
+    const servers = this.#servers.map(({ name, enabled, createdAt }) => ({
       name,
+      addedAt: createdAt,
       offer: enabled ? this.of(name) : undefined,
     }));
     const catalog = new Catalog(servers, this.#options.self);

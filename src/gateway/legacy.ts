@@ -86,7 +86,9 @@ export function sessionRequest(
 
 /** On a server's own endpoint, methods that Toolcrib does not know go through as they are. */
 function carried(view: View, method: string): Operation | undefined {
-  return view.only === undefined || NOT_CARRIED.has(method) ? undefined : passOn(view.only);
+  // Tasks are of the caller that began them, and a shared process does not know its callers.
+  const isRefused = NOT_CARRIED.has(method) || method.startsWith("tasks/");
+  return view.only === undefined || isRefused ? undefined : passOn(view.only);
 }
 
 /** Notifications of the agent. Those without meaning here are taken and dropped, as JSON-RPC has it. */

@@ -92,7 +92,9 @@ function mergeResources(servers: readonly CatalogServer[]): ResourceLists {
   const patterns: { literals: readonly string[]; server: string }[] = [];
   const resources: Piece[] = [];
   const templates: Piece[] = [];
-  for (const { name, offer } of servers) {
+  // A URI says nothing of its server: one that lists another's must not take it over.
+  const byAge = servers.toSorted((a, b) => (a.addedAt ?? 0) - (b.addedAt ?? 0));
+  for (const { name, offer } of byAge) {
     for (const { element, value } of namedElements(listOf(offer, "resources"), "uri")) {
       if (owners.has(value)) continue;
       owners.set(value, name);

@@ -9,6 +9,8 @@ export interface CatalogServer {
   readonly name: string;
   /** Undefined as long as it was never read: the server is known, its tools are not. */
   readonly offer: ServerOffer | undefined;
+  /** When it was added, in milliseconds since the epoch: what two servers claim belongs to the one that was first. */
+  readonly addedAt?: number;
 }
 
 export interface Implementation {

@@ -21,6 +21,13 @@ const MAX_MESSAGES = 100;
 /** Answers beyond this are not kept for the array: they go out as events, where the client takes those. */
 const MAX_KEPT_BYTES = 1_048_576;
 
+/** Of all answers together: a client that does not read must not make one POST cost a hundred lists. */
+const MAX_ANSWER_BYTES = 64 * 1_048_576;
+const TOO_MUCH = encodeJson({
+  code: 4130,
+  message: "The answers of this batch are too large together: ask for less at once.",
+});
+
 interface Batch {
   readonly requests: readonly AgentRequest[];
   readonly notifications: readonly { readonly method: string; readonly params: Uint8Array | undefined }[];
@@ -69,8 +76,11 @@ export function serveBatch({ requests, notifications }: Batch, options: BatchOpt
 }
 
 function replyTo(id: Uint8Array, answers: BatchAnswers): Reply {
-  const answer = (...afterId: readonly Piece[]): void =>
-    answers.add(compose('{"jsonrpc":"2.0","id":', id, ...afterId, "}"));
+  const answer = (...afterId: readonly Piece[]): void => {
+    const message = compose('{"jsonrpc":"2.0","id":', id, ...afterId, "}");
+    const fits = answers.reserve(message.length);
+    answers.add(fits ? message : compose('{"jsonrpc":"2.0","id":', id, ',"error":', TOO_MUCH, "}"));
+  };
   return {
     result: (...pieces) => answer(',"result":', ...pieces),
     serverError: (value) => answer(',"error":', value),
@@ -91,6 +101,7 @@ class BatchAnswers implements Beating {
   readonly #pulse: Pulse;
   /** Requests without an outcome. */
   #due: number;
+  #reservedBytes = 0;
   #kept: Buffer[] = [];
   #keptBytes = 0;
   #stream: EventStream | undefined;
@@ -104,6 +115,13 @@ class BatchAnswers implements Beating {
     this.#due = requests;
     if (requests > 0) pulse.add(this);
     else resolve(new Response(null, { status: 202 }));
+  }
+
+  /** False when the answers together would be too large; then it counts as nothing. */
+  reserve(bytes: number): boolean {
+    if (this.#reservedBytes + bytes > MAX_ANSWER_BYTES) return false;
+    this.#reservedBytes += bytes;
+    return true;
   }
 
   /** The outcome of one request; undefined for one without an answer. */

@@ -136,6 +136,16 @@ describe("names", () => {
   });
 });
 
+test("a resource that two servers list is of the one that was added first, whatever their names", () => {
+  const servers = serversOf({
+    aaa: { resources: '[{"uri":"file:///x","of":"aaa"}]' },
+    files: { resources: '[{"uri":"file:///x","of":"files"}]' },
+  }).map((server) => ({ ...server, addedAt: server.name === "files" ? 1 : 2 }));
+  const merged = mergedView(servers, SELF);
+  expect(merged.resolveResource("file:///x")).toBe("files");
+  expect(text(merged.list("resources"))).toBe('[{"uri":"file:///x","of":"files"}]');
+});
+
 describe("resources that no list names", () => {
   const templates = (...uris: readonly string[]): RawOffer => ({
     resourceTemplates: JSON.stringify(uris.map((uriTemplate) => ({ uriTemplate, name: "t" }))),

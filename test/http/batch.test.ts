@@ -124,6 +124,18 @@ describe("the answers", () => {
     expect(await events(answer)).toHaveLength(2);
   });
 
+  test("that are too large together are refused, each for itself", async () => {
+    const { lab, response } = send([call("1"), call("2"), call("3")], JSON_ONLY);
+    const large = bytes(`"${"x".repeat(40 * 1_048_576)}"`);
+    lab.servers.reached[0]?.sink.result(large);
+    lab.servers.reached[1]?.sink.result(large);
+    lab.servers.reached[2]?.sink.result(bytes("{}"));
+    const text = await (await response).text();
+    expect(text.length).toBeLessThan(41 * 1_048_576);
+    expect(text.slice(-200)).toContain('"id":2,"error":{"code":4130,');
+    expect(text.endsWith('{"jsonrpc":"2.0","id":3,"result":{}}]')).toBe(true);
+  });
+
   test("that are long in coming are announced by comments", async () => {
     const { lab, response } = send([call("1")]);
     pulse.beat();
