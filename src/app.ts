@@ -101,11 +101,11 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     store,
     bus,
     now,
-    apply(servers, tokens) {
+    applyServers(servers) {
       pool.apply(servers);
       offers.configure(servers);
-      tokenBook.replace(tokens);
     },
+    applyTokens: (tokens) => tokenBook.replace(tokens),
   });
   const adding = new Adding({ changes, pool, offers, install, problemOf, now });
   const administration = new Administration({

@@ -1,15 +1,15 @@
 // Adding a server: install → save → start, in this order, so that what is saved can be started and what was started
 // was saved. What fails before "save" leaves nothing; what fails after it leaves a server that says why it is down.
 
-import { AppError, toAppError, type ErrorCode } from "../errors.ts";
+import { AppError, toAppError } from "../errors.ts";
 import type { AddEvent, AddRequest, Problem } from "../model/api.ts";
-import type { ConfiguredServer, PinnedPackage, ServerSpec, StdioSpec } from "../model/server-spec.ts";
+import type { ConfiguredServer, PinnedPackage, StdioSpec } from "../model/server-spec.ts";
 import { specHash } from "../model/spec-hash.ts";
 import type { InstallProgress } from "../package/launch-command.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Changes } from "./changes.ts";
 import type { Offers } from "./offers.ts";
-import { showCommandLine, showUrl } from "./import/summary.ts";
+import { showSpec } from "./import/summary.ts";
 import { countOf } from "./server-view.ts";
 
 export interface AddingOptions {
@@ -98,7 +98,7 @@ export class Adding {
     signal: AbortSignal,
   ): Promise<void> {
     const { pool, offers } = this.#options;
-    report({ event: "progress", stage: "starting", detail: what(server.spec) });
+    report({ event: "progress", stage: "starting", detail: showSpec(server.spec) });
     // The start goes on when the administrator stops waiting: the server is configured by now.
     const calledOff = aborted(signal);
     const upstream = await Promise.race([pool.acquire(server.name), calledOff]);
@@ -108,14 +108,10 @@ export class Adding {
   }
 }
 
-function what(spec: ServerSpec): string {
-  return spec.kind === "http" ? showUrl(spec.url) : showCommandLine([spec.command, ...spec.args]);
-}
-
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
-    const code: ErrorCode = "interrupted";
-    const stop = (): void => reject(new AppError(code, "Nobody waits for the start any more; it goes on."));
+    const stop = (): void =>
+      reject(new AppError("interrupted", "Nobody waits for the start any more; it goes on."));
     if (signal.aborted) stop();
     signal.addEventListener("abort", stop, { once: true });
   });

@@ -201,12 +201,13 @@ function toolView(tool: unknown, view: View): ToolView | undefined {
   if (typeof tool.name !== "string") return undefined;
   const server = view.resolve("tools", tool.name)?.server ?? "";
   const title = "title" in tool && typeof tool.title === "string" ? { title: tool.title } : {};
-  const described = "description" in tool && typeof tool.description === "string";
+  const described =
+    "description" in tool && typeof tool.description === "string" ? { description: tool.description } : {};
   return {
     name: tool.name,
     server,
     ...title,
-    ...(described && "description" in tool ? { description: String(tool.description) } : {}),
+    ...described,
   };
 }
 

@@ -14,9 +14,12 @@ export interface ChangesOptions {
   readonly bus: Bus;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** Carries a change out: called after each one, with what is configured now. */
-  readonly apply: (servers: readonly ConfiguredServer[], tokens: readonly TokenRecord[]) => void;
+  /** Carry a change out: called after each one of their kind, with what is configured now. */
+  readonly applyServers: (servers: readonly ConfiguredServer[]) => void;
+  readonly applyTokens: (tokens: readonly TokenRecord[]) => void;
 }
+
+type Detail = Readonly<Record<string, unknown>>;
 
 /** Whoever can open the admin socket. Names of users come with users. */
 const ACTOR = "administrator";
@@ -44,19 +47,22 @@ export class Changes {
     const known = this.#servers.some((each) => each.name === server.name);
     if (known && !replace) throw new AppError("conflict", `There is a server ${server.name} already.`);
     const { store } = this.#options;
-    this.#commit(known ? "server.replace" : "server.add", server.name, { specHash: server.specHash }, () =>
-      known ? store.updateServer(server) : store.insertServer(server),
+    this.#changeServers(
+      known ? "server.replace" : "server.add",
+      server.name,
+      { specHash: server.specHash },
+      () => (known ? store.updateServer(server) : store.insertServer(server)),
     );
   }
 
   removeServer(name: string): void {
-    this.#commit("server.remove", name, {}, () => this.#options.store.deleteServer(name));
+    this.#changeServers("server.remove", name, {}, () => this.#options.store.deleteServer(name));
   }
 
   setEnabled(name: string, enabled: boolean): void {
     const current = this.#servers.find((server) => server.name === name);
     if (current?.enabled === enabled) return;
-    this.#commit(enabled ? "server.enable" : "server.disable", name, {}, () =>
+    this.#changeServers(enabled ? "server.enable" : "server.disable", name, {}, () =>
       this.#options.store.setServerEnabled(name, enabled),
     );
   }
@@ -82,7 +88,7 @@ export class Changes {
       expiresAt: expiresInSeconds === undefined ? undefined : createdAt + expiresInSeconds * 1000,
       lastUsedAt: undefined,
     };
-    this.#commit("token.create", record.name, { id: record.id, servers: record.servers ?? "all" }, () =>
+    this.#changeTokens("token.create", record.name, { id: record.id, servers: record.servers ?? "all" }, () =>
       store.insertToken(record),
     );
     return { record, token };
@@ -98,23 +104,30 @@ export class Changes {
         `There is no token ${nameOrId.slice(0, 80)}; \`toolcrib token ls\` lists them.`,
       );
     }
-    this.#commit("token.revoke", record.name, { id: record.id }, () => store.deleteToken(record.id));
+    this.#changeTokens("token.revoke", record.name, { id: record.id }, () => store.deleteToken(record.id));
     return record;
   }
 
-  #commit(
-    action: string,
-    subject: string,
-    detail: Readonly<Record<string, unknown>>,
-    write: () => void,
-  ): void {
-    const { store, bus, now, apply } = this.#options;
+  #changeServers(action: string, subject: string, detail: Detail, write: () => void): void {
+    const { store, applyServers } = this.#options;
+    this.#commit(action, subject, detail, write, () => {
+      this.#servers = store.listServers();
+      applyServers(this.#servers);
+    });
+  }
+
+  #changeTokens(action: string, subject: string, detail: Detail, write: () => void): void {
+    const { store, applyTokens } = this.#options;
+    this.#commit(action, subject, detail, write, () => applyTokens(store.listTokens()));
+  }
+
+  #commit(action: string, subject: string, detail: Detail, write: () => void, apply: () => void): void {
+    const { store, bus, now } = this.#options;
     const revision = store.transaction(() => {
       write();
       return store.recordChange({ at: now(), actor: ACTOR, action, subject, detail });
     });
-    this.#servers = store.listServers();
-    apply(this.#servers, store.listTokens());
+    apply();
     bus.emit("config.changed", { revision });
   }
 }

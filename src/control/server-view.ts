@@ -1,6 +1,6 @@
 // A configured server and its state as the API shows it. Values of variables and headers never appear.
 
-import { showCommandLine, showUrl } from "./import/summary.ts";
+import { showSpec } from "./import/summary.ts";
 import type { ServerView } from "../model/api.ts";
 import type { ServerOffer } from "../model/server-offer.ts";
 import type { ConfiguredServer } from "../model/server-spec.ts";
@@ -22,7 +22,7 @@ export function serverView(
     since: new Date(status.since).toISOString(),
     ...(status.reason === undefined ? {} : { reason: status.reason }),
     enabled: server.enabled,
-    runs: spec.kind === "http" ? showUrl(spec.url) : showCommandLine([spec.command, ...spec.args]),
+    runs: showSpec(spec),
     ...(pinned === undefined
       ? {}
       : { package: { name: pinned.name, version: pinned.version, integrity: pinned.integrity } }),

@@ -8,7 +8,7 @@ import { asciiJson, splice } from "../wire/compose.ts";
 import { findMember } from "../wire/json-scan.ts";
 import { stringParam, type AgentRequest } from "./agent-request.ts";
 import type { Forwarder } from "./forward.ts";
-import { serverOfMergedName } from "./merged-names.ts";
+import { SEPARATOR, serverOfMergedName } from "./merged-names.ts";
 import type { Reply } from "./reply.ts";
 import type { ListKind, NameKind, View } from "./view.ts";
 
@@ -109,7 +109,7 @@ function unknownName(noun: string, wanted: string, known: readonly string[]): st
   const shown = wanted.length > 100 ? `${wanted.slice(0, 100)}…` : wanted;
   // Comparing takes its time: the names of the same server come first, those of others where there are none.
   const server = serverOfMergedName(wanted)?.server;
-  const own = known.filter((name) => name.startsWith(`${server}__`));
+  const own = known.filter((name) => name.startsWith(`${server}${SEPARATOR}`));
   const near = nearest(wanted, (own.length > 0 ? own : known).slice(0, MAX_COMPARED_NAMES));
   const hint = near === undefined ? `${noun}s/list has the names.` : `Did you mean ${near}?`;
   return `Unknown ${noun}: ${shown}. ${hint}`;

@@ -12,8 +12,6 @@ export const LEGACY_REVISIONS = [
 export const MODERN_REVISIONS = ["2026-07-28"] as const;
 
 export const LATEST_LEGACY_REVISION = LEGACY_REVISIONS[0];
-/** What a legacy request without the version header means (2025-06-18, Transports, Protocol Version Header). */
-export const ASSUMED_REVISION = "2025-03-26";
 
 export function isLegacyRevision(value: string): boolean {
   return (LEGACY_REVISIONS as readonly string[]).includes(value);

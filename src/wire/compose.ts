@@ -7,16 +7,26 @@ export type Piece = Uint8Array | string;
 
 /** All pieces in one buffer. */
 export function compose(...pieces: readonly Piece[]): Buffer<ArrayBuffer> {
+  const out = Buffer.allocUnsafe(lengthOf(pieces));
+  writePieces(pieces, out);
+  return out;
+}
+
+/** Bytes of all pieces together. */
+export function lengthOf(pieces: readonly Piece[]): number {
   let length = 0;
   for (const piece of pieces) length += piece.length;
-  const out = Buffer.allocUnsafe(length);
+  return length;
+}
+
+/** Writes all pieces, one after the other, to the start of `out`, which has room for them. */
+export function writePieces(pieces: readonly Piece[], out: Buffer): void {
   let at = 0;
   for (const piece of pieces) {
     if (typeof piece === "string") out.write(piece, at, "latin1");
     else out.set(piece, at);
     at += piece.length;
   }
-  return out;
 }
 
 /** `bytes` with the range `at` replaced. */

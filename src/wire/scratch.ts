@@ -1,7 +1,7 @@
 // One buffer that messages are put together in, again and again. A large message costs its copy then, and not the
 // first touch of fresh memory for each answer, which is dearer than the copy.
 
-import { compose, type Piece } from "./compose.ts";
+import { compose, lengthOf, writePieces, type Piece } from "./compose.ts";
 
 /** Larger messages get a buffer of their own, so that one of them does not stay in memory for good. */
 const MAX_KEPT_BYTES = 4 * 1_048_576;
@@ -14,16 +14,10 @@ export class Scratch {
    * of Response does (Fetch Standard, "extract a body").
    */
   compose(...pieces: readonly Piece[]): Uint8Array<ArrayBuffer> {
-    let length = 0;
-    for (const piece of pieces) length += piece.length;
+    const length = lengthOf(pieces);
     if (length > MAX_KEPT_BYTES) return compose(...pieces);
     if (length > this.#buffer.length) this.#buffer = Buffer.allocUnsafe(Math.min(2 * length, MAX_KEPT_BYTES));
-    let at = 0;
-    for (const piece of pieces) {
-      if (typeof piece === "string") this.#buffer.write(piece, at, "latin1");
-      else this.#buffer.set(piece, at);
-      at += piece.length;
-    }
+    writePieces(pieces, this.#buffer);
     return this.#buffer.subarray(0, length);
   }
 }

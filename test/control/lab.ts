@@ -139,11 +139,11 @@ export async function openControl(
     store,
     bus,
     now,
-    apply(servers, tokens) {
+    applyServers(servers) {
       pool.apply(servers);
       offers.configure(servers);
-      tokenBook.replace(tokens);
     },
+    applyTokens: (tokens) => tokenBook.replace(tokens),
   });
   const install = options.install ?? (() => Promise.resolve(undefined));
   const adding = new Adding({ changes, pool, offers, install, problemOf, now });

@@ -22,11 +22,16 @@ export function showUrl(url: string): string {
   return printable(shown);
 }
 
+/** What a specification runs or connects to, on one line. */
+export function showSpec(spec: ServerSpec): string {
+  return spec.kind === "http" ? showUrl(spec.url) : showCommandLine([spec.command, ...spec.args]);
+}
+
 const SECRET_NAME = /key|token|secret|pass|auth|sig/i;
 
 function summarizeStdio(spec: StdioSpec): readonly string[] {
   return [
-    `runs: ${showCommandLine([spec.command, ...spec.args])}`,
+    `runs: ${showSpec(spec)}`,
     `from: ${source(spec)}`,
     "as: the user that the appliance runs as",
     "may read, write and reach: all that this user can; it is not confined yet",
@@ -39,7 +44,7 @@ function summarizeStdio(spec: StdioSpec): readonly string[] {
 
 function summarizeHttp(spec: HttpSpec): readonly string[] {
   return [
-    `connects to: ${showUrl(spec.url)}`,
+    `connects to: ${showSpec(spec)}`,
     "runs: nothing on this host",
     ...names("headers", Object.keys(spec.headers)),
     ...timeouts(spec),
