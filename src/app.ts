@@ -1,12 +1,14 @@
 // The composition root: makes every long-lived object, in order, and ends them in the reverse of it. The only place
 // that constructs.
 
-import { chmodSync, mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, rmSync } from "node:fs";
+import { totalmem } from "node:os";
+import { openCages } from "./app/cages.ts";
+import { Connectors, secretsOf } from "./app/connectors.ts";
 import { BUILD } from "./build-info.ts";
+import { grantFault, refusedGrant } from "./cage/grants.ts";
+import { hostFacts } from "./cage/host.ts";
 import { toAppError } from "./errors.ts";
-import { installLauncher } from "./cage/launcher.ts";
-import { directoriesOf, launchPlan } from "./cage/plan.ts";
 import { Adding } from "./control/adding.ts";
 import { Administration } from "./control/administration.ts";
 import { Changes } from "./control/changes.ts";
@@ -24,21 +26,20 @@ import { problemOf } from "./http/problem.ts";
 import { Pulse } from "./http/pulse.ts";
 import { serveHttp } from "./http/server.ts";
 import type { Log } from "./log.ts";
-import type { ConfiguredServer, PinnedPackage, StdioSpec } from "./model/server-spec.ts";
+import type { PinnedPackage, StdioSpec } from "./model/server-spec.ts";
 import type { InstallProgress } from "./package/launch-command.ts";
 import { installNpm } from "./package/npm.ts";
 import { findProgram } from "./package/program.ts";
-import { needsInstall, resolveLaunch } from "./package/resolve.ts";
+import { installPypi } from "./package/pypi.ts";
+import { needsInstall } from "./package/resolve.ts";
 import { sweepStaging } from "./package/staging.ts";
-import type { Paths } from "./paths.ts";
+import { Vault } from "./package/vault.ts";
+import { closeFiles, type Paths } from "./paths.ts";
 import type { Settings, SettingView } from "./settings.ts";
 import { openStore } from "./store/store.ts";
-import { secretsOfEnvironment } from "./upstream/hidden-values.ts";
+import { ServerLogs } from "./process/server-logs.ts";
+import { withoutSecrets } from "./upstream/hidden-values.ts";
 import { Pool } from "./upstream/pool.ts";
-import { remoteConnector } from "./upstream/remote.ts";
-import { stdioConnector } from "./upstream/stdio.ts";
-import type { Connector } from "./upstream/upstream.ts";
-import type { OutputRing } from "./process/output-ring.ts";
 
 export interface ApplianceOptions {
   readonly settings: Settings;
@@ -69,19 +70,59 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
   const { settings, settingViews, paths, env, log } = options;
   const now = (): number => Date.now();
   const startedAt = now();
+  const own = [paths.config, paths.data, paths.cache, paths.run];
   const self = { name: "toolcrib", title: "Toolcrib", version: BUILD.version };
 
+  closeFiles(paths.data);
+  const mask = process.umask(0o077);
   const store = openStore(paths.database, { busyTimeoutMs: BUSY_TIMEOUT_MS });
-  const launcher = await installLauncher(paths.launcher);
+  process.umask(mask);
+  const { cages, cgroups, facts, launcher } = await openCages({
+    paths,
+    settings,
+    env,
+    log,
+    now,
+    port: () => Number(new URL(web.url).port),
+  });
   const swept = await sweepStaging(paths.vault);
   if (swept > 0) log.info("removed what interrupted installations left", { directories: swept });
 
   const bus = createBus((thrown) => log.error("listener failed", { reason: String(thrown) }));
   const tokenBook = new TokenBook(now);
+  const vault = new Vault({ directory: paths.vault, log, now });
+  const connectors = new Connectors({
+    cages,
+    ensurePackage: (pinned) => vault.ensure(pinned, undefined),
+    paths,
+    settings,
+    env,
+    clientInfo: { name: self.name, version: self.version },
+    log,
+  });
+  const logs = new ServerLogs({
+    directory: paths.logs,
+    mask: (name, text) => withoutSecrets(text, secretsOfServer(name)),
+    log,
+  });
   const pool = new Pool({
-    connectorFor,
-    parallelStarts: settings.parallelStarts,
+    outputOf: (server) => logs.of(server),
+    connectorFor: (request) => connectors.connectorFor(request),
+    limits: {
+      parallelStarts: settings.parallelStarts,
+      memoryBytes:
+        settings.hostMemoryBytes === "auto" ? Math.floor(0.8 * totalmem()) : settings.hostMemoryBytes,
+      processes: settings.hostProcesses,
+      instances: settings.maxInstances,
+      instancesPerServer: settings.maxInstancesPerServer,
+    },
+    defaultIdleStopMs: settings.idleStopMs,
+    defaultStartTimeoutMs: settings.startTimeoutMs,
     defaultCallTimeoutMs: settings.callTimeoutMs,
+    leases: () => gateway.leases(),
+    usageOf: (pid) => cages.usageOf(pid),
+    refusals: (server, _instance, sinceMs) => cages.refusedSince(server, sinceMs),
+    onGone: (server, instance) => connectors.gone(server, instance),
     bus,
     log,
     now,
@@ -104,6 +145,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     applyServers(servers) {
       pool.apply(servers);
       offers.configure(servers);
+      void forgetRemoved();
     },
     applyTokens: (tokens) => tokenBook.replace(tokens),
   });
@@ -126,13 +168,25 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       sessions: gateway.sessions.size,
     }),
     settings: settingViews,
-    doctor: () => examine({ paths, env }),
+    doctor: () =>
+      examine({
+        paths,
+        env,
+        atStart: facts,
+        ask: () => hostFacts({ launcher, limits: cgroups.means, without: settings.cageWithout }),
+      }),
+    cageFacts: cages,
+    refusedPaths: (cage) => refusedGrant(cage, own),
     plan: (request) =>
-      plan(request, { hasProgram: (word) => findProgram(word, env["PATH"] ?? "", paths.work) !== undefined }),
+      plan(request, {
+        hasProgram: (word) => findProgram(word, env["PATH"] ?? "", paths.work) !== undefined,
+        grantFault: (path) => grantFault(path, own),
+      }),
     now,
     saveTokenUse,
   });
 
+  let known: ReadonlySet<string> = new Set(changes.servers.map((server) => server.name));
   pool.apply(changes.servers);
   offers.restore(changes.servers);
   const tokens = changes.tokens();
@@ -143,7 +197,11 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     bus,
     // Nobody needs a token for a scrape: it must not cost more than a look at the states.
     servers: () =>
-      changes.servers.map(({ name }) => ({ name, state: pool.status(name)?.state ?? "stopped" })),
+      changes.servers.flatMap(({ name }) => {
+        const status = pool.status(name);
+        return status === undefined ? [] : [{ name, ...status }];
+      }),
+    host: () => pool.host(),
     sessions: () => gateway.sessions.size,
   });
   bus.on("call.finished", (call) => {
@@ -173,6 +231,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
 
   const housekeeping = setInterval(() => {
     gateway.sessions.expire();
+    cages.look();
     for (const id of tokenBook.expired()) gateway.sessions.endAllOf(id);
     saveTokenUse();
   }, HOUSEKEEPING_MS);
@@ -190,6 +249,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       rmSync(paths.socket, { force: true });
       offers.close();
       await pool.close();
+      await Promise.all([cgroups.close(), logs.close()]);
       saveTokenUse();
       store.close();
     },
@@ -201,6 +261,23 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       if (!server.enabled || offers.of(server.name) !== undefined) continue;
       pool.acquire(server.name).catch(() => undefined);
     }
+  }
+
+  function secretsOfServer(name: string): readonly string[] {
+    const spec = changes.servers.find((server) => server.name === name)?.spec;
+    return spec?.kind === "stdio" ? secretsOf(spec) : [];
+  }
+
+  /** What is kept of servers that are gone: their names may be others' next. */
+  async function forgetRemoved(): Promise<void> {
+    await pool.settled();
+    const names = new Set(changes.servers.map((server) => server.name));
+    for (const name of known) {
+      if (names.has(name)) continue;
+      cages.forget(name);
+      await logs.remove(name);
+    }
+    known = names;
   }
 
   function saveTokenUse(): void {
@@ -222,6 +299,18 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
   ): Promise<PinnedPackage | undefined> {
     const wanted = needsInstall(spec);
     if (wanted === undefined) return undefined;
+    if (wanted.kind === "pypi") {
+      return installPypi({
+        ...wanted,
+        allowBuild: [],
+        vaultDirectory: paths.vault,
+        cacheDirectory: paths.cache,
+        launcher,
+        host: env,
+        progress,
+        signal,
+      });
+    }
     return installNpm({
       packageSpec: wanted.packageSpec,
       bin: wanted.bin,
@@ -233,47 +322,6 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       host: env,
       progress,
       signal,
-    });
-  }
-
-  function connectorFor(
-    server: ConfiguredServer,
-    output: OutputRing,
-    onSpawn: (pid: number) => void,
-  ): Connector {
-    const { name, spec } = server;
-    const startTimeoutMs = spec.startTimeoutMs ?? settings.startTimeoutMs;
-    const clientInfo = { name: self.name, version: self.version };
-    if (spec.kind === "http") {
-      return remoteConnector({
-        spec,
-        clientInfo,
-        startTimeoutMs,
-        maxMessageBytes: settings.maxLineBytes,
-        log,
-      });
-    }
-    return stdioConnector({
-      async plan() {
-        const workDirectory = join(paths.work, name);
-        for (const directory of directoriesOf(workDirectory))
-          mkdirSync(directory, { recursive: true, mode: 0o700 });
-        const command = resolveLaunch(spec, server.package, {
-          vaultDirectory: paths.vault,
-          self: process.execPath,
-          path: env["PATH"] ?? "",
-          workDirectory,
-        });
-        return launchPlan({ command, env: spec.env, cwd: spec.cwd, workDirectory, launcher, host: env });
-      },
-      clientInfo,
-      startTimeoutMs,
-      maxLineBytes: settings.maxLineBytes,
-      maxQueuedBytes: settings.maxQueuedBytes,
-      stderr: output,
-      secrets: secretsOfEnvironment(spec.env),
-      log,
-      onSpawn,
     });
   }
 }

@@ -27,6 +27,7 @@ const TABLE = {
   "session-over": { http: 502, jsonRpc: 5023, exit: 1 },
   "bad-answer": { http: 502, jsonRpc: 5022, exit: 1 },
   "server-busy": { http: 503, jsonRpc: 5030, exit: 1 },
+  blocked: { http: 503, jsonRpc: 5031, exit: 1 },
   "server-disabled": { http: 409, jsonRpc: 4091, exit: 1 },
   "server-timeout": { http: 504, jsonRpc: 5040, exit: 1 },
   unreachable: { http: 502, jsonRpc: -32603, exit: 3 },
@@ -65,6 +66,11 @@ export class AppError extends Error {
   get exitCode(): number {
     return TABLE[this.code].exit;
   }
+}
+
+/** `text` with a full stop, where it has no end of its own: another sentence may follow. */
+export function asSentence(text: string): string {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
 /** True for the names in the table: what an API answer may carry as its `code`. */

@@ -1,7 +1,16 @@
 // Where everything lies: one of three layouts, chosen by who runs the program. app.ts makes the directories with
 // `prepare`; the CLI uses the same layouts to find the socket of a running appliance.
 
-import { accessSync, chmodSync, constants, existsSync, lstatSync, mkdirSync, statSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { AppError, systemErrorCode } from "./errors.ts";
@@ -22,6 +31,8 @@ export interface Paths {
   readonly vault: string;
   /** Working directories of servers. */
   readonly work: string;
+  /** What servers wrote to their stderr. */
+  readonly logs: string;
   /** Directory of the unpacked launcher. NB: below data, because /run is often mounted noexec. */
   readonly launcher: string;
   readonly socket: string;
@@ -58,19 +69,34 @@ export function socketCandidates(own: Paths): readonly string[] {
 }
 
 /**
- * Makes the directories that the appliance writes to, closed to everybody else; what stood open is closed.
+ * Makes the directories that the appliance writes to, closed to everybody else; what stood open is closed. Of root,
+ * those that lead to what servers with uids of their own run can be passed through, but not listed; the files in
+ * `data` itself are closed one by one.
  * @throws AppError `bad-configuration` naming the directory, who runs this and what mends it; `no-space`.
  */
 export function prepare(where: Paths): void {
-  for (const directory of [where.data, where.cache, where.run, where.vault, where.work, where.launcher]) {
+  const open = process.getuid?.() === 0 ? 0o711 : 0o700;
+  const modes = new Map([
+    ...[where.data, where.vault, where.work, where.launcher].map((directory) => [directory, open] as const),
+    ...[where.cache, where.run].map((directory) => [directory, 0o700] as const),
+  ]);
+  for (const [directory, mode] of modes) {
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      // Also of a home that is made with it; one that is there stays as it is.
+      mkdirSync(directory, { recursive: true, mode });
       refuseForeign(directory);
-      if ((statSync(directory).mode & 0o077) !== 0) chmodSync(directory, 0o700);
+      if ((statSync(directory).mode & 0o077) !== (mode & 0o077)) chmodSync(directory, mode);
       accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     } catch (error) {
       throw notWritable(directory, error);
     }
+  }
+}
+
+/** NB: only what lies in it directly: databases, their logs and locks. */
+export function closeFiles(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (entry.isFile()) chmodSync(join(directory, entry.name), 0o600);
   }
 }
 
@@ -129,6 +155,7 @@ function complete(roots: Roots): Paths {
     database: join(roots.data, "toolcrib.db"),
     vault: join(roots.data, "vault"),
     work: join(roots.data, "work"),
+    logs: join(roots.data, "logs"),
     launcher: join(roots.data, "launcher"),
     socket,
   };

@@ -134,6 +134,40 @@ const TABLE = v.pipe(
       v.optional(count(1, 64), "4"),
       v.description("Servers that may be starting at one moment"),
     ),
+    idleStopMs: v.pipe(
+      v.optional(duration(0, 24 * HOUR_MS), "15m"),
+      v.description("Time without a call after which a server is stopped until it is needed; 0 is never"),
+    ),
+    hostMemoryBytes: v.pipe(
+      v.optional(v.union([v.literal("auto"), size(64 * SIZES.mib, 1024 * GIB)]), "auto"),
+      v.description("Memory that all servers together may use: a size, or auto for 80% of the host's"),
+    ),
+    hostProcesses: v.pipe(
+      v.optional(count(16, 4_000_000), "16384"),
+      v.description("Processes and threads that all servers together may have"),
+    ),
+    maxInstancesPerServer: v.pipe(
+      v.optional(count(1, 10_000), "64"),
+      v.description("Processes at once of one server that has one for each caller or session"),
+    ),
+    maxInstances: v.pipe(
+      v.optional(count(1, 100_000), "500"),
+      v.description("Processes at once of all servers together"),
+    ),
+    vaultMaxBytes: v.pipe(
+      v.optional(size(64 * SIZES.mib, 1024 * GIB), "20GiB"),
+      v.description("Size of the vault above which versions that no server uses are removed early"),
+    ),
+    cageWithout: v.pipe(
+      v.optional(
+        list(
+          /^(user-namespaces|namespaces|landlock|cgroups|proc|idmap)$/,
+          "must be of user-namespaces, namespaces, landlock, cgroups, proc and idmap",
+        ),
+        "",
+      ),
+      v.description("Mechanisms of the kernel that cages do not use, as if the host lacked them"),
+    ),
     maxSessions: v.pipe(
       v.optional(count(1, 1_000_000), "10000"),
       v.description("Sessions of agents at one moment"),

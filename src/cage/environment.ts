@@ -16,16 +16,14 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
  * SHELL (who runs the appliance is not a server's business), HTTP_PROXY and its kin (they often hold a password:
  * a server that needs one gets it by its own specification).
  */
-const PASSED = new Set([
-  "LANG",
-  "LANGUAGE",
-  "TZ",
+const TRUST = [
   "SSL_CERT_FILE",
   "SSL_CERT_DIR",
   "NODE_EXTRA_CA_CERTS",
   "REQUESTS_CA_BUNDLE",
   "CURL_CA_BUNDLE",
-]);
+];
+const PASSED = new Set(["LANG", "LANGUAGE", "TZ", ...TRUST]);
 
 /**
  * Names that no specification can set. They make this executable, and every program that was compiled by Bun, act
@@ -59,6 +57,11 @@ export function childEnvironment(
   };
   for (const name of RESERVED_VARIABLES) delete env[name];
   return env;
+}
+
+/** Files and directories of certificates that the host's environment names: a cage has to show them. */
+export function trustedFiles(host: Readonly<Record<string, string | undefined>>): readonly string[] {
+  return TRUST.map((name) => host[name] ?? "").filter((path) => isAbsolute(path));
 }
 
 export function temporaryDirectory(workDirectory: string): string {

@@ -3,11 +3,12 @@
 import { resolve } from "node:path";
 import { AppError } from "../errors.ts";
 import type { PlanRequest } from "../model/api.ts";
+import { cageOf, type CageOptions, numberOf } from "./cage-options.ts";
 import type { Context } from "./context.ts";
 import { parseDuration } from "./duration.ts";
 import { fileSize, readFile, readStart, readStdin } from "./input.ts";
 
-export interface AddOptions {
+export interface AddOptions extends CageOptions {
   readonly yes?: boolean;
   readonly name?: string;
   readonly env?: readonly string[];
@@ -17,6 +18,8 @@ export interface AddOptions {
   readonly startTimeout?: string;
   readonly callTimeout?: string;
   readonly replace?: boolean;
+  readonly isolation?: string;
+  readonly instances?: string;
 }
 
 const MAX_DOCUMENT_BYTES = 1_048_576;
@@ -30,12 +33,17 @@ export async function planRequest(
   { cwd, signal }: Pick<Context, "cwd" | "signal">,
 ): Promise<PlanRequest> {
   const { name, env, read = [], write = [], allowHost = [], startTimeout, callTimeout } = options;
+  const { isolation, instances } = options;
+  const cage = cageOf(options);
   const absolute = (path: string): string => resolve(cwd, path);
   const rest = {
     env: environmentOf(env ?? []),
     read: read.map(absolute),
     write: write.map(absolute),
     allowHosts: [...allowHost],
+    ...(cage === undefined ? {} : { cage }),
+    ...(isolation === undefined ? {} : { isolation }),
+    ...(instances === undefined ? {} : { instances: numberOf("--instances", instances) }),
     ...(name === undefined ? {} : { name }),
     ...(startTimeout === undefined
       ? {}
@@ -80,7 +88,7 @@ function beginsLikeJson(path: string): boolean {
 }
 
 /** NB: no sentence here repeats the text: without its `=`, it may be the value. */
-function environmentOf(pairs: readonly string[]): Record<string, string> {
+export function environmentOf(pairs: readonly string[]): Record<string, string> {
   const entries = pairs.map((pair) => {
     const at = pair.indexOf("=");
     const name = pair.slice(0, at);

@@ -6,6 +6,7 @@ import { printable } from "../model/printable.ts";
 import { createProgress } from "./add-progress.ts";
 import { type AddOptions, planRequest } from "./add-request.ts";
 import type { Context } from "./context.ts";
+import { eventsIn } from "./events-in.ts";
 import type { Terminal } from "./terminal.ts";
 
 type Outcome =
@@ -13,12 +14,18 @@ type Outcome =
   /** Installed and configured, but it did not start. */
   | { readonly name: string; readonly outcome: "saved" | "failed"; readonly error: Problem };
 
-/** An event holds one server's view or one problem. */
-const MAX_EVENT_CHARACTERS = 8 * 1024 * 1024;
-
 export async function add(context: Context, words: readonly string[], options: AddOptions): Promise<number> {
-  const { api, terminal } = context;
-  const plan = await api.json<PlanView>("POST", "/plans", await planRequest(words, options, context));
+  const request = await planRequest(words, options, context);
+  return addPlanned(context, await context.api.json<PlanView>("POST", "/plans", request), options);
+}
+
+/** Shows a plan, asks, and adds what is in it. */
+export async function addPlanned(
+  context: Context,
+  plan: PlanView,
+  options: Pick<AddOptions, "yes" | "replace">,
+): Promise<number> {
+  const { terminal } = context;
   showPlan(terminal, plan);
   if (plan.servers.length === 0) throw new AppError("usage", "There is no server in it.");
   if (!(await isWanted(context, plan, options.yes === true))) {
@@ -55,11 +62,13 @@ async function isWanted(
   return terminal.ask(`Add ${servers.length === 1 ? "it" : `these ${servers.length}`}? [y/N] `, signal);
 }
 
-async function addOne(context: Context, { name, spec }: PlannedServer, replace: boolean): Promise<Outcome> {
+async function addOne(context: Context, planned: PlannedServer, replace: boolean): Promise<Outcome> {
   const { terminal, api } = context;
+  const { name, spec, package: pinned } = planned;
+  const request = { name, spec, replace, ...(pinned === undefined ? {} : { package: pinned }) };
   const progress = createProgress(terminal);
   try {
-    for await (const event of eventsIn(api.stream("POST", "/servers", { name, spec, replace }))) {
+    for await (const event of eventsIn<AddEvent>(api.stream("POST", "/servers", request))) {
       if (event.event === "progress") {
         progress.show(event);
         continue;
@@ -99,16 +108,4 @@ function exitCodeOf(outcomes: readonly Outcome[]): number {
   if (first === undefined) return 0;
   if (outcomes.length > 1 || !isErrorCode(first.code)) return 1;
   return new AppError(first.code, first.detail).exitCode;
-}
-
-async function* eventsIn(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<AddEvent> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of chunks) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    if (rest.length > MAX_EVENT_CHARACTERS)
-      throw new AppError("internal", "The appliance sent an endless event.");
-    for (const line of lines) yield JSON.parse(line);
-  }
 }

@@ -40,9 +40,7 @@ export function createClient({ paths, uid, signal }: ClientOptions): ApiClient {
           signal,
           // NB: otherwise an answer that is silent for 5 minutes is an error (Bun 1.4.5).
           timeout: false,
-          ...(body === undefined
-            ? {}
-            : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+          ...bodyOf(body),
         });
         if (response.ok) return response;
         throw problemError(await response.text());
@@ -81,6 +79,13 @@ export function createClient({ paths, uid, signal }: ClientOptions): ApiClient {
       return text === "" ? undefined : JSON.parse(text);
     },
   };
+}
+
+/** A file is sent as it is, with its own type; everything else as JSON. */
+function bodyOf(body: unknown): Pick<RequestInit, "body" | "headers"> {
+  if (body === undefined) return {};
+  if (body instanceof Blob) return { body, headers: { "content-type": body.type } };
+  return { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
 }
 
 /** A name as a part of a path. */

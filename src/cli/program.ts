@@ -5,6 +5,7 @@ import { Command, type OptionValues, Option } from "commander";
 import { BUILD } from "../build-info.ts";
 import { SETTING_NAMES } from "../settings.ts";
 import type { AddOptions } from "./add-request.ts";
+import type { AllowOptions } from "./cage.ts";
 import type { CallerOptions } from "./tools.ts";
 import { type Context, createContext, type Host } from "./context.ts";
 import type { TokenOptions } from "./token.ts";
@@ -99,6 +100,14 @@ export function buildProgram(host: Host, commandLine: readonly string[]): Progra
     .option("--read <path>", "What it may read (may be repeated)", collect)
     .option("--write <path>", "What it may read and write (may be repeated)", collect)
     .option("--allow-host <host:port>", "What it may reach (may be repeated)", collect)
+    .option("--cage <on|off>", "off runs it with all rights of the appliance's user")
+    .option("--minimum <level>", "isolated, or confined to accept a weaker cage")
+    .option("--memory <size>", "Memory that it may use, such as 512MiB (default: 1GiB)")
+    .option("--processes <count>", "Processes and threads that it may have (default: 256)")
+    .option("--cpus <count>", "Processors' worth of time (default: 2)")
+    .option("--learn", "Let it reach what it asks for and write that down")
+    .option("--isolation <kind>", "One process for all (shared), per caller or per session")
+    .option("--instances <count>", "Processes at once at most, for a shared server")
     .option("--start-timeout <time>", "For the start and its handshake: 60, 90s, 5m")
     .option("--call-timeout <time>", "For one call: 60, 90s, 5m")
     .option("--replace", "Take the place of a server of the same name")
@@ -121,6 +130,28 @@ export function buildProgram(host: Host, commandLine: readonly string[]): Progra
       .argument("<server>", "Name of the server")
       .action(act(async (context, [name = ""]) => (await import("./servers.ts"))[verb](context, name)));
   }
+  program
+    .command("cage")
+    .description("What a server's cage enforces, with evidence, and what it refused")
+    .argument("<server>", "Name of the server")
+    .option("--evidence", "Every fact that was found, by the probe and in /proc")
+    .action(
+      act<{ evidence?: boolean }>(async (context, [name = ""], options) =>
+        (await import("./cage.ts")).cage(context, name, options),
+      ),
+    );
+  program
+    .command("allow")
+    .description("Widen a server's cage by a grant")
+    .argument("<server>", "Name of the server")
+    .argument("[grant...]", "host:port, or an absolute path")
+    .option("--write", "Paths may be written, too")
+    .option("--learned", "All that it asked for while it learned, and end that")
+    .action(
+      act<AllowOptions>(async (context, words, options) =>
+        (await import("./cage.ts")).allow(context, words, options),
+      ),
+    );
   program
     .command("logs")
     .description("Print what a server wrote to its stderr")

@@ -16,6 +16,8 @@ const NEXT: Readonly<Partial<Record<ServerState, (name: string) => string>>> = {
   blocked: (name) => `toolcrib doctor, then toolcrib restart ${name}`,
 };
 
+const SHOWN_REFUSALS = 5;
+
 export function describeServer(server: ServerView): string {
   const facts = formatFacts([
     ["name", server.name],
@@ -26,7 +28,9 @@ export function describeServer(server: ServerView): string {
     ["package", packageOf(server)],
     ["reads", lines(server.read)],
     ["writes", lines(server.write)],
-    ["network", lines(server.network)],
+    ["reaches", server.kind === "http" ? "" : lines(server.network)],
+    ["cage", cageOf(server)],
+    ["refused", refusedBy(server)],
     ["environment", words(server.env)],
     ["headers", words(server.headers)],
     ["kept", server.unknownKeys.length === 0 ? "" : `${words(server.unknownKeys)} (not acted on)`],
@@ -34,6 +38,7 @@ export function describeServer(server: ServerView): string {
     ["calls itself", selfOf(server)],
     ["offers", offersOf(server)],
     ["tools", words(server.toolNames)],
+    ["uses", usageOf(server)],
     ["in flight", server.inFlight === 0 ? "" : String(server.inFlight)],
     ["exits", server.exits === 0 ? "" : `${server.exits} unexpected since the appliance started`],
     ["next start", server.nextStartAt && timeOf(server.nextStartAt)],
@@ -46,6 +51,33 @@ export function describeServer(server: ServerView): string {
 
 function stateOf({ state, since, pid }: ServerView): string {
   return `${state} since ${timeOf(since)}${pid === undefined ? "" : `, pid ${pid}`}`;
+}
+
+function cageOf({ cage, kind, name }: ServerView): string | undefined {
+  if (kind === "http") return undefined;
+  if (cage === undefined) return "not known until it was started once";
+  return cage === "off"
+    ? "OFF: all rights of the appliance's user"
+    : `${cage}; toolcrib cage ${name} says how`;
+}
+
+/** The last few, each with what would allow it. */
+function refusedBy({ refused = [], name }: ServerView): string {
+  return refused
+    .slice(-SHOWN_REFUSALS)
+    .map(({ what, reason, grant }) =>
+      printable(
+        grant === undefined ? `${what}: ${reason}` : `${what}: ${reason} (toolcrib allow ${name} ${grant})`,
+      ),
+    )
+    .join("\n");
+}
+
+function usageOf({ usage, instances = 1 }: ServerView): string {
+  if (usage === undefined) return "";
+  const memory = `${Math.round(usage.memoryBytes / 1024 ** 2)} MiB of memory`;
+  const processes = `${usage.processes} processes and threads`;
+  return `${memory}, ${processes}, ${usage.cpuSeconds.toFixed(1)} s of processor time${instances > 1 ? ` in ${instances} instances` : ""}`;
 }
 
 function packageOf(server: ServerView): string | undefined {

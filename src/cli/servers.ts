@@ -17,8 +17,22 @@ export async function list(context: Context): Promise<void> {
     );
   }
   const table = formatTable(
-    [{ head: "NAME" }, { head: "STATE" }, { head: "TOOLS", align: "number" }, { head: "RUNS" }],
-    answer.servers.map(({ name, state, tools, runs }) => [name, state, String(tools), runs]),
+    [
+      { head: "NAME" },
+      { head: "STATE" },
+      { head: "CAGE" },
+      { head: "MEMORY", align: "number" },
+      { head: "TOOLS", align: "number" },
+      { head: "RUNS" },
+    ],
+    answer.servers.map(({ name, state, tools, runs, cage = "", usage }) => [
+      name,
+      state,
+      cage === "off" ? "OFF" : cage,
+      usage === undefined ? "" : `${Math.round(usage.memoryBytes / 1024 ** 2)} MiB`,
+      String(tools),
+      runs,
+    ]),
     terminal.columns,
   );
   await terminal.out(terminal.hasColour ? paintState(table) : table);

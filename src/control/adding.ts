@@ -22,6 +22,8 @@ export interface AddingOptions {
     progress: InstallProgress,
     signal: AbortSignal,
   ) => Promise<PinnedPackage | undefined>;
+  /** A package that is in the vault already, looked at. @throws AppError `usage`, `blocked` */
+  readonly adopt?: (spec: StdioSpec, pinned: PinnedPackage) => Promise<PinnedPackage>;
   readonly problemOf: (error: AppError) => Problem;
   readonly now: () => number;
 }
@@ -76,12 +78,15 @@ export class Adding {
   }
 
   async #install(
-    { name, spec }: AddRequest,
+    { name, spec, package: given }: AddRequest,
     report: (event: AddEvent) => void,
     signal: AbortSignal,
   ): Promise<ConfiguredServer> {
     const progress: InstallProgress = (stage, detail) => report({ event: "progress", stage, detail });
-    const pinned = spec.kind === "stdio" ? await this.#options.install(spec, progress, signal) : undefined;
+    const { install, adopt } = this.#options;
+    const bring = (of: StdioSpec): Promise<PinnedPackage | undefined> =>
+      given === undefined || adopt === undefined ? install(of, progress, signal) : adopt(of, given);
+    const pinned = spec.kind === "stdio" ? await bring(spec) : undefined;
     return {
       name,
       spec,

@@ -16,6 +16,7 @@ import type {
   ToolView,
 } from "../model/api.ts";
 import type { SettingView } from "../settings.ts";
+import type { CageAdmin } from "./caging.ts";
 
 export interface Admin {
   status(): StatusView;
@@ -38,9 +39,11 @@ export interface Admin {
   /** Stops it, forgets its crash count, starts it; resolves when it is ready. @throws `start-failed` */
   restart(name: string): Promise<ServerView>;
   /** What is kept of its stderr (bounded), newest last. */
-  logs(name: string): string;
+  logs(name: string): Promise<string>;
   /** Calls `onText` with what comes after. Returns the function that ends it. */
   followLogs(name: string, onText: (text: string) => void): () => void;
+
+  readonly cages: CageAdmin;
 
   /** What a caller sees; without a name, what an unrestricted token would. @throws `not-found` */
   tools(as: string | undefined): readonly ToolView[];

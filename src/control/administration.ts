@@ -23,15 +23,18 @@ import type {
   TokenView,
   ToolView,
 } from "../model/api.ts";
+import type { Cage, CageLevel } from "../model/cage.ts";
 import { nearest } from "../nearest.ts";
 import { RPC } from "../model/protocol.ts";
 import type { ConfiguredServer } from "../model/server-spec.ts";
 import type { SettingView } from "../settings.ts";
 import { askThrough } from "./answer.ts";
+import { OUTPUT_BYTES } from "../process/server-logs.ts";
 import { encodeText } from "../wire/compose.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Adding } from "./adding.ts";
 import type { Admin } from "./admin.ts";
+import { type CageAdmin, type CageFacts, Caging } from "./caging.ts";
 import type { Changes } from "./changes.ts";
 import type { Offers } from "./offers.ts";
 import { serverView } from "./server-view.ts";
@@ -48,6 +51,9 @@ export interface AdministrationOptions {
   readonly settings: readonly SettingView[];
   readonly doctor: () => Promise<readonly DoctorFinding[]>;
   readonly plan: (request: PlanRequest) => PlanView;
+  readonly cageFacts: CageFacts;
+  /** What is wrong with granted paths, as a sentence. */
+  readonly refusedPaths: (cage: Pick<Cage, "read" | "write">) => string | undefined;
   readonly now: () => number;
   /** Writes down when tokens were last used, so that what is listed is of now. */
   readonly saveTokenUse: () => void;
@@ -57,10 +63,18 @@ export interface AdministrationOptions {
 const ADMINISTRATOR: Caller = { id: "administrator", name: "administrator", servers: undefined };
 
 export class Administration implements Admin {
+  readonly cages: CageAdmin;
   readonly #options: AdministrationOptions;
 
   constructor(options: AdministrationOptions) {
     this.#options = options;
+    const { changes, cageFacts, refusedPaths } = options;
+    this.cages = new Caging({
+      find: (name) => this.#find(name),
+      save: (server) => changes.putServer(server, true),
+      facts: cageFacts,
+      refusedPaths,
+    });
   }
 
   status(): StatusView {
@@ -90,8 +104,14 @@ export class Administration implements Admin {
 
   server(name: string): ServerView {
     const view = this.#view(this.#find(name));
-    const lastCrash = this.#options.pool.lastCrash(name);
-    return lastCrash === undefined ? view : { ...view, lastCrash };
+    const { pool, cageFacts } = this.#options;
+    const lastCrash = pool.lastCrash(name);
+    const refused = cageFacts.refused(name);
+    return {
+      ...view,
+      ...(lastCrash === undefined ? {} : { lastCrash }),
+      ...(refused.length === 0 ? {} : { refused }),
+    };
   }
 
   async remove(name: string): Promise<void> {
@@ -112,8 +132,8 @@ export class Administration implements Admin {
     return this.server(name);
   }
 
-  logs(name: string): string {
-    return this.#options.pool.output(this.#find(name).name).text();
+  logs(name: string): Promise<string> {
+    return this.#options.pool.output(this.#find(name).name).kept(OUTPUT_BYTES);
   }
 
   followLogs(name: string, onText: (text: string) => void): () => void {
@@ -134,10 +154,13 @@ export class Administration implements Admin {
     if (typeof request === "string" || operation === undefined) {
       throw new AppError("internal", "The call could not be made.");
     }
-    const view = this.#viewOf(this.#caller(as));
+    const caller = this.#caller(as);
+    const view = this.#viewOf(caller);
+    const asker = { callerId: caller.id, sessionId: undefined };
     const { forwarder } = this.#options.gateway;
+    const resourceNotFoundCode = RPC.resourceNotFound;
     return askThrough(
-      (reply) => operation({ view, request, reply, forwarder, resourceNotFoundCode: RPC.resourceNotFound }),
+      (reply) => operation({ view, asker, request, reply, forwarder, resourceNotFoundCode }),
       signal,
     );
   }
@@ -163,7 +186,14 @@ export class Administration implements Admin {
     const { pool, offers } = this.#options;
     const status = pool.status(server.name);
     if (status === undefined) throw new AppError("internal", `Server ${server.name} is not in the pool.`);
-    return serverView(server, status, offers.of(server.name));
+    const view = serverView(server, status, offers.of(server.name));
+    const cage = this.#cageOf(server);
+    return cage === undefined ? view : { ...view, cage };
+  }
+
+  #cageOf({ name, spec }: ConfiguredServer): CageLevel | undefined {
+    if (spec.kind === "http") return undefined;
+    return spec.cage.mode === "off" ? "off" : this.#options.cageFacts.report(name)?.level;
   }
 
   #find(name: string): ConfiguredServer {

@@ -1,28 +1,42 @@
 // One request on its way to a server and back: the hot path. No SQL, no disk, no parsing of results; the only await
 // is on the server.
 
-import { AppError, toAppError } from "../errors.ts";
+import { AppError, asSentence, toAppError } from "../errors.ts";
 import type { Bus } from "../events.ts";
+import type { RefusedAttempt } from "../model/cage-report.ts";
+import type { Asker } from "../upstream/asker.ts";
 import type { AnswerSink, PendingCall, Range, Upstream } from "../upstream/upstream.ts";
+import { refusalHint, withSentence, withTextBlock } from "./refusal-hint.ts";
 import type { Reply } from "./reply.ts";
+import { retryAdvice, retryOf } from "./retry.ts";
+import { isToolError } from "./tool-error.ts";
+import type { View } from "./view.ts";
 import { WaitingRoom } from "./waiting-room.ts";
 
 /** The servers as the gateway sees them; the pool implements it. */
 export interface Servers {
-  /** The connection, when there is one now. */
-  ready(server: string): Upstream | undefined;
+  /** The connection that serves `asker`, when there is one now. */
+  ready(server: string, asker: Asker): Upstream | undefined;
   /** The connection, started if need be. @throws AppError */
-  acquire(server: string): Promise<Upstream>;
+  acquire(server: string, asker: Asker): Promise<Upstream>;
+  /** What the cage around it has refused since then, in milliseconds since the epoch, newest last. */
+  refusals?(server: string, asker: Asker, sinceMs: number): readonly RefusedAttempt[];
+  /** The session, or the caller, of this id needs nothing any more. */
+  release?(id: string): void;
   /** For a request without an answer or progress, in milliseconds. */
   callTimeoutMs(server: string): number;
 }
 
 export interface ForwardOptions {
   readonly server: string;
+  readonly asker: Asker;
   readonly method: string;
   readonly params: Uint8Array | undefined;
   readonly progressToken: Range | undefined;
   readonly reply: Reply;
+  /** Of tools/call: what knows the tool, and its name there. */
+  readonly view?: View;
+  readonly name?: string;
   /** Called once, when the call is over in whatever way. */
   readonly onSettled?: () => void;
 }
@@ -31,8 +45,6 @@ export interface ForwardOptions {
 const MAX_IN_FLIGHT = 10_000;
 
 type Outcome = "ok" | "tool-error" | "error" | "lost" | "cancelled";
-
-const TOOL_ERROR = Buffer.from('"isError":true');
 
 export class Forwarder {
   readonly #servers: Servers;
@@ -46,8 +58,8 @@ export class Forwarder {
 
   /** Never throws: what goes wrong is answered to `reply`. */
   forward(options: ForwardOptions): PendingCall {
-    const call = new ForwardedCall(options, this.#bus);
-    const upstream = this.#servers.ready(options.server);
+    const call = new ForwardedCall(options, this.#servers, this.#bus);
+    const upstream = this.#servers.ready(options.server, options.asker);
     const timeoutMs = this.#servers.callTimeoutMs(options.server);
     if (upstream !== undefined) {
       if (upstream.inFlight < MAX_IN_FLIGHT) call.begin(upstream, timeoutMs);
@@ -60,7 +72,7 @@ export class Forwarder {
       return call;
     }
     call.wait(leave);
-    this.#servers.acquire(options.server).then(
+    this.#servers.acquire(options.server, options.asker).then(
       (acquired) => call.begin(acquired, timeoutMs),
       (thrown: unknown) => call.lost(toAppError(thrown)),
     );
@@ -74,6 +86,7 @@ function tooMany(where: string): AppError {
 
 class ForwardedCall implements AnswerSink, PendingCall {
   readonly #options: Omit<ForwardOptions, "params">;
+  readonly #servers: Servers;
   readonly #bus: Bus;
   readonly #startedAt = performance.now();
   /** The agent's own progress token, put back into each progress notification. */
@@ -82,11 +95,14 @@ class ForwardedCall implements AnswerSink, PendingCall {
   /** Let go of once they are sent: a large request does not stay in memory for as long as its answer takes. */
   #params: Uint8Array | undefined;
   #pending: PendingCall | undefined;
+  /** The server has it: from here on it may have been carried out, whatever comes. */
+  #wasSent = false;
   #settled = false;
   #leave: (() => void) | undefined;
 
-  constructor({ params, ...options }: ForwardOptions, bus: Bus) {
+  constructor({ params, ...options }: ForwardOptions, servers: Servers, bus: Bus) {
     this.#options = options;
+    this.#servers = servers;
     this.#bus = bus;
     this.#params = params;
     this.#requestBytes = params?.length ?? 0;
@@ -107,20 +123,26 @@ class ForwardedCall implements AnswerSink, PendingCall {
     const params = this.#params;
     this.#params = undefined;
     this.#pending = upstream.begin({ method, params, progressToken, timeoutMs }, this);
+    this.#wasSent = true;
   }
 
   result(value: Uint8Array): void {
     if (this.#settled) return;
-    const isToolError =
-      this.#options.method === "tools/call" && Buffer.prototype.includes.call(value, TOOL_ERROR);
-    this.#settle(isToolError ? "tool-error" : "ok", value.length);
-    this.#options.reply.result(value);
+    const { method, reply } = this.#options;
+    if (method !== "tools/call" || !isToolError(value)) {
+      this.#settle("ok", value.length);
+      return reply.result(value);
+    }
+    this.#settle("tool-error", value.length);
+    const hint = this.#refusalHint();
+    reply.result(hint === undefined ? value : withTextBlock(value, hint));
   }
 
   error(value: Uint8Array): void {
     if (this.#settled) return;
     this.#settle("error", value.length);
-    this.#options.reply.serverError(value);
+    const hint = this.#refusalHint();
+    this.#options.reply.serverError(hint === undefined ? value : withSentence(value, hint));
   }
 
   progress(params: Uint8Array, token: Range): void {
@@ -131,12 +153,25 @@ class ForwardedCall implements AnswerSink, PendingCall {
 
   lost(error: AppError): void {
     if (this.#settled) return;
+    const { server, method, view, name = "", reply } = this.#options;
+    const wasSent = this.#wasSent;
     this.#settle("lost", 0);
-    this.#options.reply.refuse({
+    const isRepeatable = (): boolean => view?.isRepeatable(name) ?? false;
+    const retry = retryOf({ method, code: error.code, wasSent, isRepeatable });
+    const more = [retryAdvice(retry, wasSent), this.#refusalHint()].filter((text) => text !== undefined);
+    reply.refuse({
       code: error.jsonRpcCode,
-      message: `${this.#options.server}: ${error.message}`,
-      data: { server: this.#options.server, code: error.code, ...error.details },
+      message: `${server}: ${more.length === 0 ? error.message : [asSentence(error.message), ...more].join(" ")}`,
+      data: { server, code: error.code, retry, ...error.details },
     });
+  }
+
+  /** Of what the cage refused while the call was under way, by whichever call. */
+  #refusalHint(): string | undefined {
+    const { server, asker, method } = this.#options;
+    if (method !== "tools/call" || this.#servers.refusals === undefined) return undefined;
+    const sinceMs = Math.floor(Date.now() - (performance.now() - this.#startedAt));
+    return refusalHint(server, this.#servers.refusals(server, asker, sinceMs));
   }
 
   cancel(reason: string): void {

@@ -1,6 +1,7 @@
 // What both eras work with: the catalog of now, the sessions, the way to the servers. Made once, in app.ts.
 
 import type { Bus } from "../events.ts";
+import type { Leases } from "../upstream/idleness.ts";
 import { Catalog } from "./catalog.ts";
 import { Forwarder, type Servers } from "./forward.ts";
 import type { Implementation } from "./view.ts";
@@ -29,13 +30,27 @@ export class Gateway {
   #catalog: Catalog;
 
   constructor(options: GatewayOptions) {
-    this.sessions = new Sessions(options.limits, options.now);
-    this.forwarder = new Forwarder(options.servers, options.bus);
+    const { servers } = options;
+    this.sessions = new Sessions(options.limits, options.now, (id) => servers.release?.(id));
+    this.forwarder = new Forwarder(servers, options.bus);
     this.#catalog = new Catalog([], options.self);
   }
 
   get catalog(): Catalog {
     return this.#catalog;
+  }
+
+  /** On what streams somebody listens at this moment. */
+  leases(): Leases {
+    const servers = new Set<string>();
+    const sessions = new Set<string>();
+    for (const { id, scope, stream } of this.sessions) {
+      if (stream === undefined) continue;
+      sessions.add(id);
+      // On the merged endpoint nobody listens to one server in particular.
+      if (scope.kind === "server") servers.add(scope.name);
+    }
+    return { servers, sessions };
   }
 
   /** Puts a new catalog in place and tells the sessions whose lists differ, and no others. */

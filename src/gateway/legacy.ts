@@ -72,6 +72,7 @@ export function sessionRequest(
   let over = false;
   const call = operation({
     view,
+    asker: session,
     request,
     reply,
     forwarder: gateway.forwarder,

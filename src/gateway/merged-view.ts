@@ -7,6 +7,7 @@ import {
   LISTED,
   listOf,
   namedElements,
+  repeatableTools,
   type CatalogServer,
   type Implementation,
   type ListKind,
@@ -57,6 +58,7 @@ export function mergedView(servers: readonly CatalogServer[], self: Implementati
       const { owners, patterns } = resourceLists();
       return owners.get(uri) ?? patterns.find((entry) => matchesTemplate(entry.literals, uri))?.server;
     },
+    isRepeatable: repeatableTools(lists.tools),
     names: (kind) => [...namedList(kind).targets.keys()],
     ...describeCapabilities(LISTED),
     serverInfo: JSON.stringify(self),

@@ -7,6 +7,7 @@ import type { PendingCall } from "../upstream/upstream.ts";
 import { compose, type Piece } from "../wire/compose.ts";
 import { ObjectScan, type Found } from "../wire/json-scan.ts";
 import { agentRequest, stringParam, type AgentRequest } from "./agent-request.ts";
+import type { Caller } from "./caller.ts";
 import type { Scope } from "./catalog.ts";
 import type { Gateway } from "./gateway.ts";
 import { ModernReply } from "./modern-reply.ts";
@@ -115,6 +116,7 @@ function decodeHeaderValue(value: string): string | undefined {
 /** Serves a request that `checkModern` let through. What it returns is cancelled when the client goes away. */
 export function modernRequest(
   gateway: Gateway,
+  caller: Caller,
   scope: Scope,
   request: AgentRequest,
   outer: Reply,
@@ -145,6 +147,7 @@ export function modernRequest(
   }
   return operation({
     view,
+    asker: { callerId: caller.id, sessionId: undefined },
     request: withoutEnvelope(request),
     reply,
     forwarder: gateway.forwarder,

@@ -3,6 +3,7 @@
 
 import { nearest } from "../nearest.ts";
 import { RPC } from "../model/protocol.ts";
+import type { Asker } from "../upstream/asker.ts";
 import type { PendingCall } from "../upstream/upstream.ts";
 import { asciiJson, splice } from "../wire/compose.ts";
 import { findMember } from "../wire/json-scan.ts";
@@ -14,6 +15,8 @@ import type { ListKind, NameKind, View } from "./view.ts";
 
 export interface OperationContext {
   readonly view: View;
+  /** Decides which process of a server serves it. */
+  readonly asker: Asker;
   readonly request: AgentRequest;
   readonly reply: Reply;
   readonly forwarder: Forwarder;
@@ -51,7 +54,7 @@ function list(kind: ListKind): Operation {
 }
 
 function byName(kind: NameKind, noun: string): Operation {
-  return ({ view, request, reply, forwarder, onSettled }) => {
+  return ({ view, asker, request, reply, forwarder, onSettled }) => {
     const { params, name } = request;
     const wanted = stringParam(request, name);
     if (params === undefined || name === undefined || wanted === undefined) {
@@ -63,7 +66,8 @@ function byName(kind: NameKind, noun: string): Operation {
       reply.refuse({ code: RPC.invalidParams, message: unknownName(noun, wanted, view.names(kind)) });
       return undefined;
     }
-    const call = { server: target.server, method: request.method, reply, ...settled(onSettled) };
+    const { method } = request;
+    const call = { server: target.server, asker, method, reply, view, name: wanted, ...settled(onSettled) };
     if (target.name === wanted) {
       return forwarder.forward({ ...call, params, progressToken: request.progressToken });
     }
@@ -80,9 +84,9 @@ function byName(kind: NameKind, noun: string): Operation {
 
 /** To this server as it is: what Toolcrib has no part in. */
 export function passOn(server: string): Operation {
-  return ({ request, reply, forwarder, onSettled }) => {
+  return ({ asker, request, reply, forwarder, onSettled }) => {
     const { method, params, progressToken } = request;
-    return forwarder.forward({ server, method, params, progressToken, reply, ...settled(onSettled) });
+    return forwarder.forward({ server, asker, method, params, progressToken, reply, ...settled(onSettled) });
   };
 }
 

@@ -1,6 +1,7 @@
 // Legacy sessions (MCP 2025-11-25, Transports, Session Management): who opened them, what is in flight in them, and
 // the stream on which they hear of changes. In memory only: after a restart clients get 404 and begin again.
 
+import type { Asker } from "../upstream/asker.ts";
 import type { PendingCall } from "../upstream/upstream.ts";
 import { encodeText } from "../wire/compose.ts";
 import type { Scope } from "./catalog.ts";
@@ -11,7 +12,7 @@ export interface SessionStream {
   close(): void;
 }
 
-export class Session {
+export class Session implements Asker {
   readonly id: string;
   readonly callerId: string;
   readonly scope: Scope;
@@ -29,6 +30,10 @@ export class Session {
     this.scope = scope;
     this.revision = revision;
     this.lastUsedAt = now;
+  }
+
+  get sessionId(): string {
+    return this.id;
   }
 
   get busy(): boolean {
@@ -82,11 +87,14 @@ export interface SessionLimits {
 export class Sessions {
   readonly #limits: SessionLimits;
   readonly #now: () => number;
+  readonly #onOver: (id: string) => void;
   readonly #sessions = new Map<string, Session>();
 
-  constructor(limits: SessionLimits, now: () => number) {
+  /** `onOver` is told the id of each session, or caller, for whom nothing has to be kept any longer. */
+  constructor(limits: SessionLimits, now: () => number, onOver: (id: string) => void = () => undefined) {
     this.#limits = limits;
     this.#now = now;
+    this.#onOver = onOver;
   }
 
   get size(): number {
@@ -116,12 +124,15 @@ export class Sessions {
   end(session: Session): void {
     this.#sessions.delete(session.id);
     session.end();
+    this.#onOver(session.id);
   }
 
+  /** The caller may come no more. */
   endAllOf(callerId: string): void {
     for (const session of this.#sessions.values()) {
       if (session.callerId === callerId) this.end(session);
     }
+    this.#onOver(callerId);
   }
 
   endAll(): void {

@@ -3,7 +3,7 @@
 
 import type { ServerOffer } from "../model/server-offer.ts";
 import { encodeJson, encodeText, type Piece } from "../wire/compose.ts";
-import { decodeString, elementRanges, findMember } from "../wire/json-scan.ts";
+import { decodeString, elementRanges, findMember, textOf } from "../wire/json-scan.ts";
 
 export interface CatalogServer {
   readonly name: string;
@@ -38,6 +38,8 @@ export interface View {
   resolve(kind: NameKind, name: string): Target | undefined;
   /** The server that has the resource. */
   resolveResource(uri: string): string | undefined;
+  /** By its own hints, calling the tool a second time does no harm. False for one that is not known. */
+  isRepeatable(tool: string): boolean;
   /** Names for a "did you mean". */
   names(kind: NameKind): readonly string[];
   /** Raw JSON objects, and text. */
@@ -72,6 +74,29 @@ export function* namedElements(
   }
 }
 
+/** Asked when a call is lost, which is when all that are under way are: the hints are read once. */
+export function repeatableTools(tools: () => Uint8Array): View["isRepeatable"] {
+  let names: ReadonlySet<string> | undefined;
+  return (tool) => {
+    names ??= new Set(
+      [...namedElements(tools(), "name")].flatMap(({ element, value }) =>
+        isRepeatable(element) ? value : [],
+      ),
+    );
+    return names.has(tool);
+  };
+}
+
+/** MCP 2025-11-25, Server Features, Tools, ToolAnnotations. What is not said is taken for the worse. */
+function isRepeatable(tool: Uint8Array): boolean {
+  const hints = findMember(tool, 0, "annotations");
+  if (hints === undefined) return false;
+  return ["readOnlyHint", "idempotentHint"].some((name) => {
+    const hint = findMember(tool, hints.start, name);
+    return hint !== undefined && textOf(tool, hint.start, hint.end) === "true";
+  });
+}
+
 /** A server's own endpoint: its lists, names and words as they are. */
 export function serverView(server: CatalogServer): View {
   const { name, offer } = server;
@@ -83,6 +108,7 @@ export function serverView(server: CatalogServer): View {
     // The server knows its names best: what it does not have, it refuses in its own words.
     resolve: (_kind, wanted) => ({ server: name, name: wanted }),
     resolveResource: () => name,
+    isRepeatable: repeatableTools(() => listOf(offer, "tools")),
     names,
     ...describeCapabilities(forwardedCapabilities(offer)),
     serverInfo: offer?.serverInfo ?? JSON.stringify({ name, version: "0" }),

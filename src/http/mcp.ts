@@ -133,7 +133,7 @@ export class McpRoutes {
     const claim = modernClaim(request);
     if (claim !== undefined || isModernHeader(http)) {
       const exchange = new Exchange(id, accepts, tools);
-      this.#modern(http, scope, request, claim, exchange);
+      this.#modern(http, caller, scope, request, claim, exchange);
       return exchange.response;
     }
     if (method === "initialize") {
@@ -175,6 +175,7 @@ export class McpRoutes {
 
   #modern(
     http: Request,
+    caller: Caller,
     scope: Scope,
     request: AgentRequest,
     claim: ModernClaim | undefined,
@@ -186,7 +187,7 @@ export class McpRoutes {
       name: header(http, "mcp-name"),
     });
     if (refusal !== undefined) return exchange.refuse(refusal);
-    const call = modernRequest(this.#options.gateway, scope, request, exchange);
+    const call = modernRequest(this.#options.gateway, caller, scope, request, exchange);
     if (call === undefined) return;
     // Streamable HTTP 2026-07-28: closing the connection is how a client cancels.
     const cancel = (): void => call.cancel("the client closed the connection");

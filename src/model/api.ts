@@ -1,7 +1,9 @@
 // The shapes that the admin API answers with and the CLI prints. One place, so that both ends agree.
 
 import * as v from "valibot";
-import { ServerName, ServerSpec } from "./server-spec.ts";
+import type { CageLevel } from "./cage.ts";
+import type { RefusedAttempt } from "./cage-report.ts";
+import { PinnedPackage, ServerName, ServerSpec } from "./server-spec.ts";
 import type { ServerState } from "./server-state.ts";
 
 /** GET /api/v1/status */
@@ -33,10 +35,18 @@ export interface ServerView {
   readonly write: readonly string[];
   readonly network: readonly string[];
   readonly unknownKeys: readonly string[];
+  /** What its cage was found to enforce at its last start; `off` also where an administrator said so. */
+  readonly cage?: CageLevel;
   readonly pid?: number;
   readonly exits: number;
   readonly nextStartAt?: string;
   readonly inFlight: number;
+  /** Processes of its own that run, each with all that it started; connections, for a remote server. */
+  readonly instances?: number;
+  /** What they take of the host together, as it was last measured. */
+  readonly usage?: { readonly memoryBytes: number; readonly processes: number; readonly cpuSeconds: number };
+  /** What the next start asks the host's budget for; not of a remote server. */
+  readonly asksMemoryBytes?: number;
   readonly revision?: string;
   readonly serverInfo?: { readonly name?: string; readonly version?: string };
   readonly tools: number;
@@ -47,6 +57,8 @@ export interface ServerView {
   readonly createdAt: string;
   /** The tail of stderr of the last unexpected end, at most 64 KiB; only in GET /api/v1/servers/{name}. */
   readonly lastCrash?: string;
+  /** What its cage kept it from, newest last; only in GET /api/v1/servers/{name}. */
+  readonly refused?: readonly RefusedAttempt[];
 }
 
 /**
@@ -61,6 +73,10 @@ export const PlanRequest = v.strictObject({
   read: v.optional(v.array(v.string()), []),
   write: v.optional(v.array(v.string()), []),
   allowHosts: v.optional(v.array(v.string()), []),
+  /** Options of the cage; what they leave out is as the document says, or the default. */
+  cage: v.optional(v.record(v.string(), v.unknown())),
+  isolation: v.optional(v.string()),
+  instances: v.optional(v.number()),
   startTimeoutMs: v.optional(v.number()),
   callTimeoutMs: v.optional(v.number()),
 });
@@ -73,6 +89,8 @@ export interface PlannedServer {
   /** Lines for a person: what will run, as whom, what it may read, write and reach. */
   readonly summary: readonly string[];
   readonly unknownKeys: readonly string[];
+  /** In the vault already: it came in a bundle, and no registry is asked. */
+  readonly package?: PinnedPackage;
 }
 export interface PlanView {
   readonly servers: readonly PlannedServer[];
@@ -86,6 +104,8 @@ export const AddRequest = v.strictObject({
   spec: ServerSpec,
   /** Take the place of a server of the same name instead of refusing. */
   replace: v.optional(v.boolean(), false),
+  /** As the plan named it: in the vault already. Otherwise what the specification asks for is installed. */
+  package: v.optional(PinnedPackage),
 });
 export type AddRequest = v.InferOutput<typeof AddRequest>;
 

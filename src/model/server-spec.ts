@@ -2,6 +2,7 @@
 // server runs is in here, so that equal specifications mean an untouched process.
 
 import * as v from "valibot";
+import { Cage } from "./cage.ts";
 
 /** 1 to 40 of a-z 0-9 - _, begins with a letter or digit, no `__` (it separates server and tool). */
 export const ServerName = v.pipe(
@@ -23,19 +24,33 @@ export const EnvironmentName = v.pipe(
   v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "not the name of a variable"),
 );
 
-/** What the cage lets through beside its defaults. Paths are absolute, hosts are `host:port`. */
-export const CageGrants = v.strictObject({
-  read: v.optional(v.array(v.pipe(Text, v.startsWith("/"))), []),
-  write: v.optional(v.array(v.pipe(Text, v.startsWith("/"))), []),
-  network: v.optional(v.array(Text), []),
-});
-
 const timeouts = {
   /** From the start of the process to the answer of its handshake, in milliseconds. */
   startTimeoutMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(3_600_000))),
   /** From a request to its answer; progress begins it anew. In milliseconds. */
   callTimeoutMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(86_400_000))),
 };
+
+/** A day is long enough: a server that may never be stopped says 0. */
+const MAX_IDLE_STOP_MS = 86_400_000;
+
+const supervision = {
+  /** Without a call, a stream or a waiting caller for this long it is stopped until it is needed. 0: never. */
+  idleStopMs: v.optional(
+    v.pipe(
+      v.number(),
+      v.integer(),
+      v.maxValue(MAX_IDLE_STOP_MS),
+      v.check((ms) => ms === 0 || ms >= 1000, "has to be 0 (never) or at least 1000"),
+    ),
+  ),
+  /** Whether it is pinged while nobody calls it, and started anew when it does not answer. Absent: it is. */
+  health: v.optional(v.boolean()),
+};
+
+/** Whom one process serves: everybody, one caller, or one session (a request without one counts as its caller's). */
+export const ISOLATIONS = ["shared", "caller", "session"] as const;
+export type Isolation = (typeof ISOLATIONS)[number];
 
 /** Keys of an imported file that Toolcrib does not act on: kept for export, named when added. */
 const extra = v.optional(v.record(v.string(), v.unknown()), {});
@@ -46,7 +61,12 @@ export const StdioSpec = v.strictObject({
   args: v.optional(v.array(Text), []),
   env: v.optional(v.record(EnvironmentName, Text), {}),
   cwd: v.optional(v.pipe(Text, v.startsWith("/"))),
-  cage: v.optional(CageGrants, {}),
+  cage: v.optional(Cage, {}),
+  /** Absent: `shared`. NB: no default, or every hash of a specification would change. */
+  isolation: v.optional(v.picklist(ISOLATIONS, 'has to be "shared", "caller" or "session"')),
+  /** Of `shared`: processes at once at most, started as calls come. Absent: one. */
+  instances: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(64))),
+  ...supervision,
   ...timeouts,
   extra,
 });
@@ -62,29 +82,51 @@ export const HttpSpec = v.strictObject({
     v.record(v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "not the name of a header")), Text),
     {},
   ),
+  ...supervision,
   ...timeouts,
   extra,
 });
 
 export const ServerSpec = v.variant("kind", [StdioSpec, HttpSpec]);
 
-export type CageGrants = v.InferOutput<typeof CageGrants>;
 export type StdioSpec = v.InferOutput<typeof StdioSpec>;
 export type HttpSpec = v.InferOutput<typeof HttpSpec>;
 export type ServerSpec = v.InferOutput<typeof ServerSpec>;
 
-/** A package that `add` resolved, installed and verified: what a start uses instead of a registry. */
-export const PinnedPackage = v.strictObject({
-  ecosystem: v.literal("npm"),
+const pinned = {
   name: v.string(),
   version: v.string(),
-  /** Subresource integrity of the package's own archive, from the lockfile (`sha512-…`). */
-  integrity: v.string(),
   /** Directory below the vault, relative, so that the vault can move. */
   directory: v.string(),
   /** The program to run, relative to `directory`. */
   entry: v.string(),
-});
+  /** SHA-256, hex, of the whole tree in `directory`; what the vault checks it by. */
+  tree: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
+};
+
+/** A package that `add` resolved, installed and verified: what a start uses instead of a registry. */
+export const PinnedPackage = v.variant("ecosystem", [
+  v.strictObject({
+    ecosystem: v.literal("npm"),
+    ...pinned,
+    /** Subresource integrity of the package's own archive, from the lockfile (`sha512-…`). */
+    integrity: v.string(),
+  }),
+  v.strictObject({
+    ecosystem: v.literal("pypi"),
+    ...pinned,
+    /** Subresource integrity of the package's own wheel or, where it was built, of its source (`sha256-…`). */
+    integrity: v.string(),
+    /** Version of the interpreter that it was installed for, such as `3.12.3`. */
+    python: v.string(),
+  }),
+  v.strictObject({
+    ecosystem: v.literal("mcpb"),
+    ...pinned,
+    /** Subresource integrity of the bundle's file (`sha256-…`). */
+    integrity: v.string(),
+  }),
+]);
 export type PinnedPackage = v.InferOutput<typeof PinnedPackage>;
 
 /** One server as configured. `package` is there for what the vault installed. */

@@ -1,10 +1,12 @@
-// Understands what the command line of a stdio server means: a package of an npm registry that the vault can pin, a
-// Python package that the host's uv runs, or a plain program. Pure. Called by the import planner (what would be
+// Understands what the command line of a stdio server means: a package of an npm registry or of a Python index, which
+// the vault pins, a project that the host's uv runs, or a plain program. Pure. Called by the import planner (what would be
 // added), by the installer (what to pin) and by each start (what to run), which must all agree.
 
 import { AppError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import { quoted } from "../model/printable.ts";
+import { type PypiMeaning, type PythonMeaning, pythonTool, understandPython } from "./command-line-python.ts";
+import { checkRegistry } from "./registry-address.ts";
 
 /** A package as somebody asked for it: `wanted` is an exact version, a range or a tag. */
 export interface PackageSpec {
@@ -23,23 +25,13 @@ export interface NpmMeaning {
   readonly args: readonly string[];
 }
 
-export interface PythonMeaning {
-  readonly kind: "python";
-  readonly tool: PythonTool;
-  readonly command: string;
-  readonly args: readonly string[];
-}
-
 export interface ProgramMeaning {
   readonly kind: "program";
   readonly command: string;
   readonly args: readonly string[];
 }
 
-export type CommandMeaning = NpmMeaning | PythonMeaning | ProgramMeaning;
-
-const PYTHON_TOOLS = ["uvx", "uv", "pipx"] as const;
-export type PythonTool = (typeof PYTHON_TOOLS)[number];
+export type CommandMeaning = NpmMeaning | PypiMeaning | PythonMeaning | ProgramMeaning;
 
 /** What an option of a package runner is followed by and means here. */
 type OptionKind = "flag" | "value" | "package" | "registry" | "shell";
@@ -65,6 +57,8 @@ const OPTIONS: ReadonlyMap<string, OptionKind> = new Map<string, OptionKind>([
   ["--shell-mode", "shell"],
 ]);
 
+const NPMRC = "them into ~/.npmrc of the appliance's user";
+
 /** Programs that run a package at once, and those that do after a verb. */
 const RUNNERS = new Set(["npx", "bunx", "pnpx"]);
 const RUNNER_VERBS: ReadonlyMap<string, readonly string[]> = new Map([
@@ -81,8 +75,8 @@ const RUNNER_VERBS: ReadonlyMap<string, readonly string[]> = new Map([
 export function understand(command: string, args: readonly string[]): CommandMeaning {
   const program = programName(command);
   if (program === "cmd") return understandWindowsShell(command, args);
-  const tool = PYTHON_TOOLS.find((name) => name === program);
-  if (tool !== undefined) return { kind: "python", tool, command, args };
+  const tool = pythonTool(program);
+  if (tool !== undefined) return understandPython(tool, command, args);
   if (RUNNERS.has(program)) return understandRunner(program, args, false);
   const verb = findVerb(program, args);
   if (verb === undefined) return { kind: "program", command, args };
@@ -193,7 +187,7 @@ function readRunnerWords(runner: string, args: readonly string[], interleaved: b
     const value = option.value ?? args[++at];
     if (value === undefined) throw usage(`The option ${option.name} of "${runner}" needs a value.`);
     if (option.kind === "package") packages.push(value);
-    if (option.kind === "registry") registry = checkRegistry(value);
+    if (option.kind === "registry") registry = checkRegistry("--registry", value, NPMRC);
   }
   return { packages: [...new Set(packages)], registry, words };
 }
@@ -219,19 +213,6 @@ function isHarmless(name: string, value: string | undefined): boolean {
   if (/^--no-./.test(name)) return true;
   if (name.startsWith("--")) return value !== undefined && nearest(name, OPTIONS.keys()) === undefined;
   return name.length > 2 && Array.from(name.slice(1)).every((letter) => OPTIONS.get(`-${letter}`) === "flag");
-}
-
-function checkRegistry(value: string): string {
-  const url = URL.parse(value);
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw usage("The value of --registry is not an http:// or https:// address.");
-  }
-  if (url.username !== "" || url.password !== "") {
-    throw usage(
-      "The address in --registry holds a user name or password: put them into ~/.npmrc of the appliance's user.",
-    );
-  }
-  return value;
 }
 
 function unknownOption(runner: string, option: Option): AppError {

@@ -16,9 +16,10 @@ const SAYS_NOTHING = /^(?:mcp|server|mcp[-_.]server|server[-_.]mcp)?$/;
 export function defaultName(meaning: CommandMeaning): string {
   switch (meaning.kind) {
     case "npm":
+    case "pypi":
       return nameOfPackage(meaning.packageSpec.name);
     case "python":
-      return nameOfPython(meaning.tool === "uvx" ? [] : ["tool", "run"], meaning.args);
+      return nameOfPython(meaning.args);
     case "program":
       return nameOfProgram(meaning.command, meaning.args);
   }
@@ -60,7 +61,8 @@ function shorten(name: string): string {
   return rest;
 }
 
-// Options of uv, uvx and pipx that take the next word.
+const PYTHON_VERBS = new Set(["tool", "run"]);
+// Options of uv and pipx that take the next word.
 const PYTHON_VALUES = new Set(
   (
     "--from --with --with-editable --with-requirements --python -p --index --default-index --index-url -i " +
@@ -69,15 +71,14 @@ const PYTHON_VALUES = new Set(
   ).split(" "),
 );
 
-/** The first word that is neither an option nor a verb of the tool, without version, extras, path and ending. */
-function nameOfPython(verbs: readonly string[], args: readonly string[]): string {
+/** The first word that is neither an option nor a verb of the tool, without path and ending. */
+function nameOfPython(args: readonly string[]): string {
   for (let at = 0; at < args.length; at++) {
     const word = args[at] ?? "";
     if (PYTHON_VALUES.has(word)) at++;
     if (word.startsWith("-")) continue;
-    if (verbs.includes(word)) continue;
-    const target = word.replace(/^(?:git\+)?\w+:\/\//, "").replace(/(?:@|\[|[=<>~!]=|[<>])[\s\S]*$/, "");
-    return nameOfProgram(target, args.slice(at + 1));
+    if (PYTHON_VERBS.has(word)) continue;
+    return nameOfProgram(word, args.slice(at + 1));
   }
   return FALLBACK;
 }

@@ -29,7 +29,8 @@ export function entryKind(head: string): EntryKind {
   return { kind: "direct", interpreter };
 }
 
-function readHead(file: string): string {
+/** The first 256 bytes. @throws the system error when the file cannot be read */
+export function readHead(file: string): string {
   const descriptor = openSync(file, "r");
   try {
     const head = Buffer.alloc(MAX_HEAD_BYTES);

@@ -1,4 +1,5 @@
-// What a failed installation printed, as one sentence for the person who asked for it. Pure. Called by npm.ts.
+// What a failed installation printed, as one sentence for the person who asked for it. Pure. Called by npm-steps.ts;
+// pypi-error.ts has the words of uv.
 
 import { AppError } from "../errors.ts";
 import { printable } from "../model/printable.ts";
@@ -72,7 +73,7 @@ export function noSpace(cause?: unknown): AppError {
   );
 }
 
-function isDiskFull(output: string): boolean {
+export function isDiskFull(output: string): boolean {
   return /\b(?:ENOSPC|EDQUOT|NoSpaceLeft|DiskQuota)\b|no space left on device|disk quota exceeded/i.test(
     output,
   );
@@ -107,8 +108,8 @@ function hostOf(url: string | undefined): string {
   return quote(URL.parse(url ?? "")?.host ?? "");
 }
 
-/** Words of the installer without secrets: no credentials in addresses, no query strings, no tokens. */
-function quote(words: string | undefined): string {
+/** Words of an installer without secrets: no credentials in addresses, no query strings, no tokens. */
+export function quote(words: string | undefined): string {
   const redacted = (words ?? "")
     .replace(/:\/\/[^/\s@]*@/g, "://")
     .replace(/\?\S*/g, "")

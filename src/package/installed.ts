@@ -100,7 +100,7 @@ export async function findPinned(
   return undefined;
 }
 
-async function readRegistry(at: string): Promise<string | undefined> {
+export async function readRegistry(at: string): Promise<string | undefined> {
   const root = v.parse(Root, JSON.parse(await readBounded(join(at, "package.json"))));
   return root.toolcrib.registry;
 }

@@ -1,7 +1,9 @@
-// One run of this executable as Bun's package manager: its arguments, its environment, its end. Called by npm.ts.
+// The children of an installation: how one is started, ended and listened to, and what it may know of the appliance's
+// environment. Called by install-run.ts and by the steps of each kind of package.
 
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { type NpmSettings, registryHosts } from "./npm-settings.ts";
 
 /** Output kept for an explanation; the rest is read and dropped, so that the child never waits for us. */
 const MAX_OUTPUT_BYTES = 64 * 1024;
@@ -26,6 +28,10 @@ export interface Installer {
   readonly host: Readonly<Record<string, string | undefined>>;
   /** What was downloaded stays below it for the next installation; may be emptied at any time. */
   readonly cacheDirectory: string;
+  /** Settings of npm that take the place of the user's own. */
+  readonly npmSettings?: NpmSettings | undefined;
+  /** What starts each child; without one it has all rights of the appliance. */
+  readonly start?: StartStep | undefined;
 }
 
 export interface InstallerEnd {
@@ -34,28 +40,53 @@ export interface InstallerEnd {
   readonly output: string;
 }
 
-/** Resolves when the child and its group are gone, also after `signal`, which kills it. */
-export async function runInstaller(
-  installer: Installer,
-  directory: string,
-  args: readonly string[],
-  signal: AbortSignal,
-): Promise<InstallerEnd> {
-  const program = [installer.self, ...args];
-  const child = Bun.spawn(
-    installer.launcher === undefined ? program : [installer.launcher, String(process.pid), "--", ...program],
-    {
-      cwd: directory,
-      env: installerEnvironment(installer, directory),
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-      detached: true,
-    },
-  );
-  const kill = (): void => {
-    if (child.exitCode === null && child.signalCode === null) end(child.pid, installer.launcher);
+/** One child of an installation, complete: no inherited environment. */
+export interface InstallStep {
+  /** An absolute path, then its arguments. Holds no secret. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Directories that it writes to. */
+  readonly writes: readonly string[];
+  /** Paths that it reads beside those and the system's own. */
+  readonly reads?: readonly string[];
+  /** `host:port` of the registries and proxies that it has reason to reach. */
+  readonly reaches?: readonly string[];
+}
+
+/** A child that was started. */
+export interface InstallProcess {
+  readonly exited: Promise<number>;
+  readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** Ends it and all below it. Does nothing when it has ended. */
+  kill(): void;
+}
+
+/** How a child is started: what confines installations is one of these. */
+export type StartStep = (step: InstallStep) => InstallProcess;
+
+/** This executable as Bun's package manager, at work in `directory`. */
+export function installerStep(installer: Installer, directory: string, args: readonly string[]): InstallStep {
+  return {
+    argv: [installer.self, ...args],
+    env: installerEnvironment(installer, directory),
+    cwd: directory,
+    writes: [directory, installer.cacheDirectory],
+    reads: installer.npmSettings === undefined ? [] : [installer.npmSettings.path],
+    reaches: registryHosts(installer, args),
   };
+}
+
+/** Resolves when the child and all below it are gone, also after `signal`, which kills it. */
+export async function runStep(
+  step: InstallStep,
+  launcher: string | undefined,
+  signal: AbortSignal,
+  start: StartStep = (plain) => startPlainly(plain, launcher),
+): Promise<InstallerEnd> {
+  const child = start(step);
+  const kill = (): void => child.kill();
   signal.addEventListener("abort", kill, { once: true });
   if (signal.aborted) kill();
   try {
@@ -71,9 +102,27 @@ export async function runInstaller(
 }
 
 /** The launcher ends all below it by itself; without one, all are in the child's own process group. */
-function end(pid: number, launcher: string | undefined): void {
-  if (launcher === undefined) process.kill(-pid, "SIGKILL");
-  else process.kill(pid, "SIGUSR1");
+function startPlainly(step: InstallStep, launcher: string | undefined): InstallProcess {
+  const argv = launcher === undefined ? step.argv : [launcher, String(process.pid), "--", ...step.argv];
+  const child = Bun.spawn([...argv], {
+    cwd: step.cwd,
+    env: step.env,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    detached: true,
+  });
+  const { pid, exited, stdout, stderr } = child;
+  return {
+    exited,
+    stdout,
+    stderr,
+    kill() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      if (launcher === undefined) process.kill(-pid, "SIGKILL");
+      else process.kill(pid, "SIGUSR1");
+    },
+  };
 }
 
 function installerEnvironment(installer: Installer, directory: string): Record<string, string> {
@@ -84,6 +133,7 @@ function installerEnvironment(installer: Installer, directory: string): Record<s
   }
   return {
     ...env,
+    ...(installer.npmSettings === undefined ? {} : { NPM_CONFIG_USERCONFIG: installer.npmSettings.path }),
     BUN_BE_BUN: "1",
     BUN_INSTALL_CACHE_DIR: join(installer.cacheDirectory, "npm"),
     // Inside the staging directory, so that what an interrupted run leaves is swept with it.

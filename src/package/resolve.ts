@@ -7,14 +7,14 @@ import { AppError } from "../errors.ts";
 import { quoted } from "../model/printable.ts";
 import type { PinnedPackage, StdioSpec } from "../model/server-spec.ts";
 import { understand, type NpmMeaning } from "./command-line.ts";
+import type { PypiMeaning } from "./command-line-python.ts";
 import { readEntryKind } from "./entry.ts";
 import type { LaunchCommand } from "./launch-command.ts";
+import { mcpbLaunch } from "./mcpb-launch.ts";
 import { findProgram } from "./program.ts";
 import { pythonCommand } from "./python.ts";
-
-// NB: without them Bun would install missing packages from the network, load `.env`, and run the `preload` of a
-// bunfig.toml, both from the working directory of the server.
-const RUN_OPTIONS = ["--no-install", "--no-env-file", "--config=/dev/null"];
+import { pythonLaunch } from "./python-launch.ts";
+import { scriptLaunch } from "./script-launch.ts";
 
 /** How to mend a start that has no program: by the name that was looked for. */
 const HOW_TO_GET: ReadonlyMap<string, string> = new Map([
@@ -35,9 +35,9 @@ export interface StartPlaces {
 }
 
 /** What has to be in the vault before `spec` can start; undefined where nothing has. @throws AppError `usage` */
-export function needsInstall(spec: StdioSpec): NpmMeaning | undefined {
+export function needsInstall(spec: StdioSpec): NpmMeaning | PypiMeaning | undefined {
   const meaning = understand(spec.command, spec.args);
-  return meaning.kind === "npm" ? meaning : undefined;
+  return meaning.kind === "npm" || meaning.kind === "pypi" ? meaning : undefined;
 }
 
 /**
@@ -50,14 +50,17 @@ export function resolveLaunch(
   pinned: PinnedPackage | undefined,
   places: StartPlaces,
 ): LaunchCommand {
+  if (pinned?.ecosystem === "mcpb") return mcpbLaunch(spec, pinned, places);
   const meaning = understand(spec.command, spec.args);
   switch (meaning.kind) {
     case "npm":
       return packageCommand(meaning, pinned, places);
+    case "pypi":
+      return pypiCommand(meaning, pinned, spec, places);
     case "python":
       return pythonCommand(meaning, places.path, places.workDirectory);
     case "program":
-      return { file: hostProgram(meaning.command, spec, places), args: meaning.args, env: {} };
+      return { file: hostProgram(meaning.command, spec, places), args: meaning.args, env: {}, reads: [] };
   }
 }
 
@@ -75,9 +78,7 @@ function packageCommand(
     );
   }
   const kind = readEntryKind(entry);
-  if (kind.kind === "script") {
-    return { file: places.self, args: [...RUN_OPTIONS, entry, ...meaning.args], env: { BUN_BE_BUN: "1" } };
-  }
+  if (kind.kind === "script") return scriptLaunch(places.self, entry, meaning.args);
   const { interpreter } = kind;
   if (
     interpreter !== undefined &&
@@ -87,7 +88,22 @@ function packageCommand(
       `The package ${name} runs with ${quoted(interpreter)}, which this host does not have: install it.`,
     );
   }
-  return { file: entry, args: meaning.args, env: {} };
+  return { file: entry, args: meaning.args, env: {}, reads: [] };
+}
+
+function pypiCommand(
+  meaning: PypiMeaning,
+  pinned: PinnedPackage | undefined,
+  spec: StdioSpec,
+  { vaultDirectory, path }: StartPlaces,
+): LaunchCommand {
+  if (pinned?.ecosystem === "pypi") {
+    return pythonLaunch(pinned, vaultDirectory, meaning.args, spec.env["PATH"] ?? path);
+  }
+  const { name } = meaning.packageSpec;
+  throw startFailed(
+    `The package ${name} is not in the vault: install it again with \`toolcrib add --replace\`.`,
+  );
 }
 
 function hostProgram(command: string, spec: StdioSpec, places: StartPlaces): string {

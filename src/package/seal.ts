@@ -1,30 +1,40 @@
 // Makes an installed tree fit for the vault: read-only files, nothing that leads out of it, all of it on disk. Called
-// by npm.ts before the tree is published.
+// by whatever installs or unpacks, before the tree is published.
 
-import { open, readdir, readlink, realpath } from "node:fs/promises";
-import { join, relative, resolve, sep } from "node:path";
+import { chmod, open, readlink, realpath } from "node:fs/promises";
+import { dirname, join, resolve, sep } from "node:path";
 import { AppError, systemErrorCode } from "../errors.ts";
 import { quoted } from "../model/printable.ts";
-import { syncDirectory } from "./staging.ts";
+import { syncDirectory } from "./durable.ts";
+import { walkTree } from "./tree-scan.ts";
 
-/** More files than this is not a server. */
-const MAX_FILES = 200_000;
 /** Files on their way to the disk at once: enough that a journal commits many of them together. */
 const CONCURRENT_SYNCS = 16;
 
 const READ_ONLY = 0o444;
 const READ_AND_RUN = 0o555;
+/** Whatever the umask was: the mode is a part of what the tree is known by. */
+const DIRECTORY = 0o755;
 
 /** `entry`, relative to `directory`, becomes executable whatever its archive said. */
-export async function seal(directory: string, entry: string): Promise<void> {
-  const tree = await walk(await realpath(directory));
-  const entryPath = await realpath(join(directory, entry));
-  const queue = tree.files.values();
-  const sync = async (): Promise<void> => {
-    for (const path of queue) await sealFile(path, path === entryPath);
+export async function seal(directory: string, entry: string | undefined): Promise<void> {
+  const root = await realpath(directory);
+  const entryPath = entry === undefined ? undefined : await realpath(join(directory, entry));
+  const found = await walkTree(root);
+  for (const { kind, path } of found) {
+    if (kind === "link") await checkLink(root, path);
+    if (kind === "other") throw refusal(path, "is neither a file nor a directory");
+  }
+  const queue = found.values();
+  const work = async (): Promise<void> => {
+    for (const { kind, path } of queue) {
+      const at = join(root, path);
+      if (kind === "file") await sealFile(at, at === entryPath);
+      if (kind === "directory") await sealDirectory(at);
+    }
   };
-  await Promise.all(Array.from({ length: CONCURRENT_SYNCS }, sync));
-  for (const path of tree.directories) await syncDirectory(path);
+  await Promise.all(Array.from({ length: CONCURRENT_SYNCS }, work));
+  await syncDirectory(root);
 }
 
 async function sealFile(path: string, isEntry: boolean): Promise<void> {
@@ -38,53 +48,27 @@ async function sealFile(path: string, isEntry: boolean): Promise<void> {
   }
 }
 
-interface Tree {
-  readonly files: readonly string[];
-  /** Deepest last; the root comes first. */
-  readonly directories: readonly string[];
-}
-
-async function walk(root: string): Promise<Tree> {
-  const files: string[] = [];
-  const directories = [root];
-  // The list grows while it is read: each directory found is visited later.
-  for (const directory of directories) {
-    for (const entry of await readdir(directory, { withFileTypes: true })) {
-      const path = join(directory, entry.name);
-      if (entry.isDirectory()) directories.push(path);
-      else if (entry.isFile()) files.push(path);
-      else if (entry.isSymbolicLink()) await checkLink(root, directory, path);
-      else throw refusal(root, path, "is neither a file nor a directory");
-    }
-    if (files.length + directories.length > MAX_FILES) {
-      throw new AppError(
-        "install-failed",
-        `The package brings more than ${MAX_FILES} files: it was not installed.`,
-      );
-    }
-  }
-  return { files, directories };
+async function sealDirectory(path: string): Promise<void> {
+  await chmod(path, DIRECTORY);
+  await syncDirectory(path);
 }
 
 /** NB: the text of a link tells nothing where it passes through other links: the real target counts. */
-async function checkLink(root: string, directory: string, path: string): Promise<void> {
-  const target = await realTarget(directory, path);
-  if (!target.startsWith(root + sep)) throw refusal(root, path, "is a link that leads out of it");
+async function checkLink(root: string, path: string): Promise<void> {
+  const target = await realTarget(join(root, path));
+  if (!target.startsWith(root + sep)) throw refusal(path, "is a link that leads out of it");
 }
 
 /** Where a link leads; for one that leads nowhere (a program that was not built), where it says it leads. */
-async function realTarget(directory: string, path: string): Promise<string> {
+async function realTarget(path: string): Promise<string> {
   try {
     return await realpath(path);
   } catch (thrown) {
     if (systemErrorCode(thrown) !== "ENOENT") throw thrown;
-    return resolve(directory, await readlink(path));
+    return resolve(dirname(path), await readlink(path));
   }
 }
 
-function refusal(root: string, path: string, what: string): AppError {
-  return new AppError(
-    "install-failed",
-    `The package was not installed: ${quoted(relative(root, path))} ${what}.`,
-  );
+function refusal(path: string, what: string): AppError {
+  return new AppError("install-failed", `The package was not installed: ${quoted(path)} ${what}.`);
 }

@@ -2,6 +2,10 @@
 // Whoever makes a Child owns it until `exited` has resolved.
 
 import type { LaunchPlan } from "../cage/launch-plan.ts";
+import type { StartedFacts } from "../cage/prepared-start.ts";
+import { type AppError, toAppError } from "../errors.ts";
+import { closeAll } from "./descriptors.ts";
+import { launch } from "./launch.ts";
 import { LineSplitter } from "./lines.ts";
 import type { OutputRing } from "./output-ring.ts";
 import { readShared } from "./shared-reading.ts";
@@ -24,6 +28,8 @@ export interface ChildOptions {
   readonly stderr: OutputRing;
   /** Each line of stdout that is not empty. */
   readonly onLine: (line: Uint8Array) => void;
+  /** Called once when the server runs, before `exited` resolves; owns the listeners. */
+  readonly onStarted?: (facts: StartedFacts) => void;
 }
 
 export interface ExitReport {
@@ -31,6 +37,8 @@ export interface ExitReport {
   readonly what: string;
   /** Not of one that was killed from here: what it says of its closed pipes is not why it ended. */
   readonly lastStderrLine: string | undefined;
+  /** Why nothing ever ran: the launcher could not do what the plan asks for. */
+  readonly blocked?: AppError;
 }
 
 export class Child {
@@ -45,22 +53,26 @@ export class Child {
   #inputEnded = false;
   #gone = false;
   #killedBecause: string | undefined;
+  #blocked: AppError | undefined;
 
-  /** @throws the system's error where the launcher itself cannot be started. */
+  /**
+   * Messages may be written at once: they wait for the server in its pipe.
+   * @throws AppError `bad-configuration` for a plan that cannot be written down; the system's error where the
+   * launcher itself cannot be started.
+   */
   constructor(options: ChildOptions) {
     this.#options = options;
     options.stderr.begin();
-    const { plan } = options;
     // NB: the launcher is told to die with the *thread* that made it: a Child is made on the main thread only.
-    this.#process = Bun.spawn([plan.launcher, String(process.pid), "--", ...plan.argv], {
-      cwd: plan.cwd,
-      env: { ...plan.env },
-      stdin: "pipe",
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    this.pid = this.#process.pid;
-    this.exited = this.#watch();
+    const { process, started } = launch(options.plan, { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+    this.#process = process;
+    this.pid = process.pid;
+    this.exited = this.#watch(
+      started.then(
+        (facts) => this.#hasStarted(facts),
+        (thrown) => this.#hasNot(thrown),
+      ),
+    );
   }
 
   /** What waits for the server beyond the kernel's buffer: bytes, and what each message costs beside them. */
@@ -138,16 +150,33 @@ export class Child {
     if (!this.#gone) this.#process.kill(signal);
   }
 
-  async #watch(): Promise<ExitReport> {
+  #hasStarted(facts: StartedFacts): void {
+    const { onStarted } = this.#options;
+    if (onStarted !== undefined && !this.#gone) onStarted(facts);
+    else closeAll(facts.listeners);
+  }
+
+  #hasNot(thrown: unknown): void {
+    const error = toAppError(thrown);
+    if (error.code === "blocked") this.#blocked = error;
+    else void this.kill(`did not start: ${error.message}`);
+  }
+
+  async #watch(start: Promise<void>): Promise<ExitReport> {
     const output = Promise.all([this.#readStdout(), this.#readStderr()]).catch(
       () => void this.kill("gave output that could not be read"),
     );
     await this.#process.exited;
+    // The report of the launcher ended with it, or before.
+    await settlesWithin(start, STOP_LADDER.endOfInputMs);
     this.#gone = true;
     this.#endInput();
     // A descendant that got away from the launcher may hold the pipe open: its output is not worth waiting for.
     await settlesWithin(output, STOP_LADDER.endOfInputMs);
     if (this.#killedBecause !== undefined) return { what: this.#killedBecause, lastStderrLine: undefined };
+    const blocked = this.#blocked;
+    if (blocked !== undefined)
+      return { what: `was not started: ${blocked.message}`, lastStderrLine: undefined, blocked };
     return {
       what: exitPhrase(this.#process.exitCode, this.#process.signalCode),
       lastStderrLine: this.#options.stderr.lastLine(),

@@ -15,7 +15,7 @@ export const RESTART = {
   crashLoopProbeMs: 5 * 60_000,
 } as const;
 
-export type Phase = "stopped" | "starting" | "ready" | "backing-off" | "crash-loop";
+export type Phase = "stopped" | "starting" | "ready" | "backing-off" | "crash-loop" | "blocked";
 
 export interface RestartState {
   readonly phase: Phase;
@@ -39,6 +39,10 @@ export type RestartEvent =
   | "ended"
   /** The server is well, but forgot the session with it: no exit, and nothing that counts against it. */
   | "expired"
+  /** It cannot start as things are, and no retry would help: its cage, its package or its program is not there. */
+  | "blocked"
+  /** Nobody needs it, or there was no room for its start: no exit, and it starts when it is wanted. */
+  | "rested"
   /** `dueAt` has come. */
   | "due"
   /** A person wants it to start now, or its specification is new: nothing of the past counts. */
@@ -75,6 +79,10 @@ export function restart(
       return state.phase === "starting" || state.phase === "ready" ? ended(state, now, random) : state;
     case "expired":
       return state.phase === "ready" ? expired(state, now) : state;
+    case "blocked":
+      return state.phase === "starting" ? { ...STOPPED, phase: "blocked" } : state;
+    case "rested":
+      return state.phase === "starting" || state.phase === "ready" ? rested(state, now) : state;
     case "reset":
     case "stopped":
       return STOPPED;
@@ -97,9 +105,7 @@ function starting(state: RestartState): RestartState {
 }
 
 function ended(state: RestartState, now: number, random: () => number): RestartState {
-  const wasReadyLong = state.readySince !== undefined && now - state.readySince >= RESTART.resetAfterReadyMs;
-  const attempt = wasReadyLong ? 0 : state.attempt;
-  const earlier = wasReadyLong ? [] : state.exits;
+  const { attempt, exits: earlier } = past(state, now);
   const exits = [...earlier.filter((at) => now - at < RESTART.crashLoopWindowMs), now].slice(
     -RESTART.crashLoopExits,
   );
@@ -108,6 +114,17 @@ function ended(state: RestartState, now: number, random: () => number): RestartS
     return { ...settled, phase: "crash-loop", dueAt: now + RESTART.crashLoopProbeMs };
   }
   return { ...settled, phase: "backing-off", dueAt: now + delayMs(attempt, random) };
+}
+
+/** What still counts against it: nothing, once it was ready for long. */
+function past(state: RestartState, now: number): Pick<RestartState, "attempt" | "exits"> {
+  const { attempt, exits, readySince } = state;
+  const wasReadyLong = readySince !== undefined && now - readySince >= RESTART.resetAfterReadyMs;
+  return wasReadyLong ? { attempt: 0, exits: [] } : { attempt, exits };
+}
+
+function rested(state: RestartState, now: number): RestartState {
+  return { ...STOPPED, ...past(state, now) };
 }
 
 /**

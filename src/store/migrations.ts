@@ -4,6 +4,7 @@
 import type { Database } from "bun:sqlite";
 import * as v from "valibot";
 import initial from "../../migrations/0001_initial.sql" with { type: "text" };
+import packages from "../../migrations/0002_packages.sql" with { type: "text" };
 import { AppError } from "../errors.ts";
 import { damaged } from "./failure.ts";
 
@@ -14,7 +15,10 @@ export interface Migration {
   readonly sql: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [{ version: 1, name: "initial", sql: initial }];
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, name: "initial", sql: initial },
+  { version: 2, name: "packages", sql: packages },
+];
 
 /** `tool` in ASCII, in the header of the file: other programs' databases are not touched. */
 const APPLICATION_ID = 0x746f_6f6c;

@@ -7,6 +7,7 @@ import { openDatabase } from "./database.ts";
 import { lockInstance } from "./instance-lock.ts";
 import { type Migration, MIGRATIONS } from "./migrations.ts";
 import { type OfferTable, offerTable } from "./offers.ts";
+import { type PreviousPackageTable, previousPackageTable } from "./previous-packages.ts";
 import { type ServerTable, serverTable } from "./servers.ts";
 import { statement, transaction } from "./statement.ts";
 import { type TokenTable, tokenTable } from "./tokens.ts";
@@ -15,7 +16,7 @@ import { type TokenTable, tokenTable } from "./tokens.ts";
  * Every function is synchronous; what it wrote is on the disk when it returns, or not at all when it throws.
  * @throws AppError `no-space` when the disk is full; `bad-configuration` for a row that cannot be understood.
  */
-export interface Store extends ServerTable, OfferTable, TokenTable, ChangeTable {
+export interface Store extends ServerTable, PreviousPackageTable, OfferTable, TokenTable, ChangeTable {
   /** All that `act` writes, or nothing when it throws. `act` must not be async. May be nested. */
   transaction<T>(act: () => T): T;
   /** Writes the log back into the file, and lets another appliance have it. Idempotent. */
@@ -43,7 +44,13 @@ export function openStore(path: string, options: StoreOptions = {}): Store {
   const db = openDatabase(path, { busyTimeoutMs, migrations, now });
   // NB: without `true` the file stays open until every statement has been collected as garbage.
   opening.defer(() => db.close(true));
-  const tables = { ...serverTable(db), ...offerTable(db, now), ...tokenTable(db), ...changeTable(db) };
+  const tables = {
+    ...serverTable(db),
+    ...previousPackageTable(db),
+    ...offerTable(db, now),
+    ...tokenTable(db),
+    ...changeTable(db),
+  };
 
   const held = opening.move();
   return {

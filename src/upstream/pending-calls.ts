@@ -36,6 +36,11 @@ export class PendingCalls {
     return this.#entries.size;
   }
 
+  /** Calls that were entered so far. */
+  get begun(): number {
+    return this.#lastId;
+  }
+
   /**
    * Enters a call and gives it an id: 1, 2, 3, … and none of them twice. Progress that was not asked for is not heard:
    * with it a server could put off the end of its own handshake for ever.
@@ -119,7 +124,7 @@ export class PendingCalls {
 function overdue(timeoutMs: number): AppError {
   return new AppError(
     "server-timeout",
-    `The server gave neither an answer nor progress for ${timeoutMs / 1000} s: try again, or give the server a longer call timeout.`,
+    `The server gave neither an answer nor progress for ${timeoutMs / 1000} s; where it needs longer, give it a longer call timeout.`,
     { details: { timeoutMs } },
   );
 }

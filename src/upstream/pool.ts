@@ -1,61 +1,86 @@
-// All servers of the appliance: a keeper each for those that are enabled. The reconciler says which there should be;
-// the gateway takes connections from here.
+// All servers of the appliance: their processes, for those that are enabled, within what the host has. The reconciler
+// says which there should be; the gateway takes connections from here.
 
-import { AppError } from "../errors.ts";
+import { AppError, toAppError } from "../errors.ts";
 import type { Bus } from "../events.ts";
-import type { Log } from "../log.ts";
+import type { RefusedAttempt } from "../model/cage-report.ts";
 import type { ConfiguredServer } from "../model/server-spec.ts";
 import type { ServerStatus } from "../model/server-state.ts";
-import { Gate } from "../process/gate.ts";
+import { HostBudget, type HostLimits, type Share } from "../process/budget.ts";
 import { OutputRing } from "../process/output-ring.ts";
-import { Keeper } from "./keeper.ts";
-import type { Connector, Upstream } from "./upstream.ts";
+import { OUTPUT_BYTES } from "../process/server-logs.ts";
+import { APPLIANCE, type Asker, type InstanceRef } from "./asker.ts";
+import { NO_LEASES, spareOnes, type Leases } from "./idleness.ts";
+import type { Instance, InstanceTools } from "./instance.ts";
+import { isolationOf } from "./instances.ts";
+import { ServerEntry, type EntryTools } from "./server-entry.ts";
+import type { Upstream } from "./upstream.ts";
 
-/** Of each server's stderr in memory; the tail of its last crash is cut from it and kept apart. */
-const OUTPUT_BYTES = 256 * 1024;
-const CRASH_TAIL_BYTES = 64 * 1024;
+/** How often it looks who is idle, who has to be pinged and who may start. */
+const SWEEP_MS = 1_000;
+/** Every so many looks it measures what all processes take. */
+const MEASURED_EVERY = 5;
 
-export interface PoolOptions {
-  /** How to connect to a server; `onSpawn` is told the process id of each start. */
-  readonly connectorFor: (
-    server: ConfiguredServer,
-    output: OutputRing,
-    onSpawn: (pid: number) => void,
-  ) => Connector;
-  readonly parallelStarts: number;
-  readonly defaultCallTimeoutMs: number;
-  readonly bus: Bus;
-  readonly log: Log;
-  readonly now: () => number;
-  readonly random: () => number;
-  /** A connection is there: time to read what the server offers. */
-  readonly onReady: (server: ConfiguredServer, upstream: Upstream) => void;
-  /** The server said that a list of its changed. */
-  readonly onListChanged: (server: ConfiguredServer, upstream: Upstream) => void;
+export interface PoolLimits extends HostLimits {
+  /** Of one server that has a process for each caller or session. */
+  readonly instancesPerServer: number;
 }
 
-interface Entry {
-  server: ConfiguredServer;
-  readonly output: OutputRing;
-  /** None while the server is disabled. */
-  keeper: Keeper | undefined;
-  pid: number | undefined;
-  lastCrash: string | undefined;
-  /** Resolves when the keeper before this one has ended all that it had. */
-  ending: Promise<void> | undefined;
-  disabledSince: number;
+export interface PoolOptions
+  extends
+    Pick<InstanceTools, "connectorFor" | "log" | "now" | "random">,
+    Pick<EntryTools, "onReady" | "onListChanged" | "defaultIdleStopMs" | "defaultStartTimeoutMs"> {
+  readonly limits: PoolLimits;
+  readonly defaultCallTimeoutMs: number;
+  readonly bus: Bus;
+  readonly outputOf?: EntryTools["outputOf"];
+  readonly mask?: EntryTools["mask"];
+  readonly usageOf?: InstanceTools["usageOf"];
+  /** Streams on which somebody listens at this moment. */
+  readonly leases?: () => Leases;
+  /** What the cage of an instance has refused since then, in milliseconds since the epoch. Cheap: mostly nothing. */
+  readonly refusals?: (server: string, instance: InstanceRef, sinceMs: number) => readonly RefusedAttempt[];
+  /** A process is over for good, and nothing of it is left: the time to clear away what an ephemeral one wrote. */
+  readonly onGone?: EntryTools["onGone"];
+}
+
+/** What all servers together take of the host, and what they may take. */
+export interface HostStatus {
+  readonly used: Share;
+  readonly limits: PoolLimits;
+  /** Starts that wait for room. */
+  readonly waiting: number;
 }
 
 export class Pool {
   readonly #options: PoolOptions;
-  readonly #gate: Gate;
-  readonly #entries = new Map<string, Entry>();
-  /** Keepers on their way out: `close` waits for them too. */
-  readonly #closing = new Set<Promise<void>>();
+  readonly #budget: HostBudget;
+  readonly #tools: EntryTools;
+  readonly #entries = new Map<string, ServerEntry>();
+  /** Those with a process for each caller or session. */
+  #owning: readonly ServerEntry[] = [];
+  /** What was told to end: `settled` waits for it. */
+  readonly #ending = new Set<Promise<unknown>>();
+  #timer: Timer | undefined;
+  #sweeps = 0;
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#gate = new Gate(options.parallelStarts);
+    const { limits, leases, usageOf, outputOf, mask } = options;
+    this.#budget = new HostBudget({ limits, makeRoom: (short) => this.#endIdle(short) });
+    this.#tools = {
+      ...options,
+      budget: this.#budget,
+      outputOf: outputOf ?? (() => new OutputRing(OUTPUT_BYTES)),
+      mask: mask ?? ((_server, text) => text),
+      usageOf: usageOf ?? (() => undefined),
+      leases: leases ?? (() => NO_LEASES),
+      maxInstancesPerServer: limits.instancesPerServer,
+      onGone: (server, instance) => this.#gone(server, instance),
+      onAlive: () => {
+        this.#timer ??= setInterval(() => this.sweep(), SWEEP_MS);
+      },
+    };
   }
 
   /**
@@ -67,44 +92,53 @@ export class Pool {
     for (const name of this.#entries.keys()) {
       if (!names.has(name)) this.#drop(name);
     }
-    for (const server of wanted) this.#put(server);
+    for (const server of wanted) {
+      const known = this.#entries.get(server.name);
+      if (known === undefined) this.#entries.set(server.name, new ServerEntry(server, this.#tools));
+      else this.#end(known.configure(server));
+    }
+    this.#owning = [...this.#entries.values()].filter(({ server }) => isolationOf(server) !== "shared");
   }
 
-  ready(name: string): Upstream | undefined {
-    return this.#entries.get(name)?.keeper?.ready;
+  ready(name: string, asker: Asker = APPLIANCE): Upstream | undefined {
+    return this.#entries.get(name)?.instances?.ready(asker);
   }
 
-  /** @throws AppError `not-found`, `server-disabled`, `start-failed` */
-  async acquire(name: string): Promise<Upstream> {
-    return this.#keeper(name).acquire();
+  /** @throws AppError `not-found`, `server-disabled`, `start-failed`, `blocked`, `server-busy` */
+  async acquire(name: string, asker: Asker = APPLIANCE): Promise<Upstream> {
+    return this.#enabled(name).acquire(asker);
   }
 
-  /** @throws as `acquire` */
+  /** Ends all that it runs and starts it. @throws as `acquire` */
   async restart(name: string): Promise<Upstream> {
-    return this.#keeper(name).restart();
+    return this.#enabled(name).restart();
   }
 
   callTimeoutMs(name: string): number {
     return this.#entries.get(name)?.server.spec.callTimeoutMs ?? this.#options.defaultCallTimeoutMs;
   }
 
+  /** What the cage of what served `asker` has refused since then, in milliseconds since the epoch. */
+  refusals(name: string, asker: Asker, sinceMs: number): readonly RefusedAttempt[] {
+    const { refusals } = this.#options;
+    const serving = this.#entries.get(name)?.instances?.serving(asker);
+    if (refusals === undefined || serving === undefined) return [];
+    const all = serving.flatMap(({ ref }) => refusals(name, ref, sinceMs));
+    return [...new Map(all.map((attempt) => [attempt.what, attempt])).values()];
+  }
+
+  /** What served this session or this caller alone ends. */
+  release(key: string): void {
+    for (const { instances } of this.#owning) instances?.release(key);
+  }
+
   /** Undefined for a name that is not there. */
   status(name: string): ServerStatus | undefined {
-    const entry = this.#entries.get(name);
-    if (entry === undefined) return undefined;
-    const { keeper, pid, disabledSince } = entry;
-    if (keeper === undefined) {
-      return {
-        state: "disabled",
-        since: disabledSince,
-        reason: undefined,
-        pid: undefined,
-        exits: 0,
-        nextStartAt: undefined,
-        inFlight: 0,
-      };
-    }
-    return { ...keeper.status(), pid };
+    return this.#entries.get(name)?.status();
+  }
+
+  host(): HostStatus {
+    return { used: this.#budget.used, limits: this.#options.limits, waiting: this.#budget.waiting };
   }
 
   /** @throws AppError `not-found` */
@@ -120,105 +154,81 @@ export class Pool {
   async close(): Promise<void> {
     for (const name of this.#entries.keys()) this.#drop(name);
     await this.settled();
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   /** Resolves when everything that was told to end has ended. */
   async settled(): Promise<void> {
-    await Promise.all(this.#closing);
+    await Promise.all(this.#ending);
   }
 
-  #put(server: ConfiguredServer): void {
-    const known = this.#entries.get(server.name);
-    const entry = known ?? {
-      server,
-      output: new OutputRing(OUTPUT_BYTES),
-      keeper: undefined,
-      pid: undefined,
-      lastCrash: undefined,
-      ending: undefined,
-      disabledSince: this.#options.now(),
-    };
-    this.#entries.set(server.name, entry);
-    const same = entry.keeper !== undefined && entry.server.specHash === server.specHash;
-    entry.server = server;
-    if (known !== undefined && (server.enabled ? same : known.keeper === undefined)) return;
-    this.#closeKeeper(entry);
-    if (server.enabled) {
-      entry.keeper = this.#newKeeper(entry, server);
-      this.#options.bus.emit("server.state", { server: server.name, state: "stopped" });
-      return;
+  /** Stops the idle, pings the quiet, measures all, starts those that fit. Runs by itself; public for tests. */
+  sweep(): void {
+    const { now } = this.#options;
+    const leases = this.#tools.leases();
+    const measuresAll = this.#sweeps++ % MEASURED_EVERY === 0;
+    let isAlive = false;
+    for (const entry of this.#entries.values()) {
+      entry.instances?.sweep(leases, now());
+      entry.measure(measuresAll);
+      isAlive ||= entry.instances?.isAlive ?? false;
     }
-    entry.disabledSince = this.#options.now();
-    this.#options.bus.emit("server.state", { server: server.name, state: "disabled" });
-  }
-
-  #newKeeper(entry: Entry, server: ConfiguredServer): Keeper {
-    const { connectorFor, bus, log, now, random, onReady, onListChanged } = this.#options;
-    const connector = connectorFor(server, entry.output, (pid) => {
-      entry.pid = pid;
-    });
-    const before = entry.ending;
-    const keeper: Keeper = new Keeper({
-      name: server.name,
-      connector: {
-        async connect(listener, signal) {
-          // The process that this one takes the place of may still hold its files and its directory.
-          await before;
-          return connector.connect(listener, signal);
-        },
-      },
-      listener: {
-        notification: (method) => {
-          const upstream = keeper.ready;
-          const isChange = method.startsWith("notifications/") && method.endsWith("/list_changed");
-          if (isChange && upstream !== undefined) onListChanged(server, upstream);
-        },
-      },
-      gate: this.#gate,
-      log,
-      now,
-      random,
-      onState: (state) => {
-        // One that was replaced has no say any more.
-        if (entry.keeper !== keeper) return;
-        if (state !== "ready") entry.pid = undefined;
-        bus.emit("server.state", { server: server.name, state });
-      },
-      onReady: (upstream) => onReady(server, upstream),
-      onCrash: (error) => {
-        entry.output.note(error.message);
-        entry.lastCrash = entry.output.tail(CRASH_TAIL_BYTES);
-      },
-    });
-    return keeper;
+    this.#budget.review();
+    if (isAlive) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   #drop(name: string): void {
     const entry = this.#entries.get(name);
-    if (entry === undefined) return;
     this.#entries.delete(name);
-    this.#closeKeeper(entry);
+    if (entry !== undefined) this.#end(entry.close());
   }
 
-  #closeKeeper(entry: Entry): void {
-    const { keeper } = entry;
-    if (keeper === undefined) return;
-    entry.keeper = undefined;
-    const closing = keeper.close().finally(() => this.#closing.delete(closing));
-    this.#closing.add(closing);
-    entry.ending = closing;
+  #end(ended: Promise<unknown>): void {
+    const ending = ended.finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
   }
 
-  #keeper(name: string): Keeper {
-    const { keeper } = this.#entry(name);
-    if (keeper !== undefined) return keeper;
+  #gone(server: ConfiguredServer, instance: InstanceRef): void {
+    try {
+      this.#options.onGone?.(server, instance);
+    } catch (thrown) {
+      const reason = toAppError(thrown).message;
+      this.#options.log.warn("not cleared away", { server: server.name, instance: instance.id, reason });
+    }
+  }
+
+  /** The host is short of this much: who was used longest ago goes first, until it will do. */
+  #endIdle(short: Share): void {
+    let { memoryBytes, processes, instances } = short;
+    const { now } = this.#options;
+    for (const { keeper } of spareOnes(this.#all(), this.#tools.leases(), now())) {
+      if (memoryBytes <= 0 && processes <= 0 && instances <= 0) return;
+      const share = keeper.place?.share;
+      if (share === undefined || share.instances === 0) continue;
+      memoryBytes -= share.memoryBytes;
+      processes -= share.processes;
+      instances -= share.instances;
+      keeper.rest("It was stopped while nobody used it, to make room for others; the next call starts it.");
+    }
+  }
+
+  *#all(): Generator<Instance> {
+    for (const { instances } of this.#entries.values()) yield* instances ?? [];
+  }
+
+  #enabled(name: string): NonNullable<ServerEntry["instances"]> {
+    const { instances } = this.#entry(name);
+    if (instances !== undefined) return instances;
     throw new AppError(
       "server-disabled",
       `Server ${name} is disabled; an administrator enables it with \`toolcrib enable ${name}\`.`,
     );
   }
 
-  #entry(name: string): Entry {
+  #entry(name: string): ServerEntry {
     const entry = this.#entries.get(name);
     if (entry !== undefined) return entry;
     throw new AppError("not-found", `There is no server ${name}; \`toolcrib ls\` lists those that are.`);

@@ -30,7 +30,7 @@ export function notReached(where: string, thrown: unknown): AppError | undefined
 export function broken(where: string, thrown: unknown): AppError {
   const code = systemErrorCode(thrown);
   const how = code === "Malformed_HTTP_Response" ? "did not answer in HTTP" : "closed the connection";
-  const sentence = `The server at ${where} ${how} before its answer was complete; try again.`;
+  const sentence = `The server at ${where} ${how} before its answer was complete.`;
   return new AppError("server-lost", sentence, { details: { system: code } });
 }
 
@@ -56,7 +56,10 @@ export function refused(where: string, status: number, said: string): AppError {
 }
 
 export function sessionOver(where: string): AppError {
-  return new AppError("session-over", `The server at ${where} no longer knows this session; try again.`);
+  return new AppError(
+    "session-over",
+    `The server at ${where} no longer knows this session; the next call opens a new one.`,
+  );
 }
 
 export function redirectedAway(where: string, origin: string): AppError {
@@ -78,5 +81,5 @@ export function tooLarge(where: string, maxBytes: number): AppError {
 }
 
 export function noAnswer(where: string, what: string): AppError {
-  return new AppError("server-lost", `The server at ${where} ${what} instead of an answer; try again.`);
+  return new AppError("server-lost", `The server at ${where} ${what} instead of an answer.`);
 }

@@ -124,6 +124,10 @@ class RemoteUpstream implements Upstream {
     return this.#pending.size;
   }
 
+  get begun(): number {
+    return this.#pending.begun;
+  }
+
   /** @throws AppError `start-failed` */
   async handshake(signal: AbortSignal): Promise<void> {
     await withDeadline(this.#options.startTimeoutMs, signal, async (inTime) => {

@@ -1,6 +1,6 @@
 // The connection to a server on its standard streams (MCP, Transports, stdio). Owns one Child for its whole life.
 
-import type { LaunchPlan } from "../cage/launch-plan.ts";
+import type { PreparedStart } from "../cage/prepared-start.ts";
 import { AppError, toAppError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Child, type ExitReport } from "../process/child.ts";
@@ -23,8 +23,8 @@ import type {
 } from "./upstream.ts";
 
 export interface StdioOptions {
-  /** Made anew for each start: it may look at the host. */
-  readonly plan: () => Promise<LaunchPlan>;
+  /** Made anew for each start: it looks at the host. */
+  readonly prepare: () => Promise<PreparedStart>;
   readonly clientInfo: ClientInfo;
   readonly startTimeoutMs: number;
   readonly maxLineBytes: number;
@@ -40,17 +40,23 @@ export interface StdioOptions {
 /** Lines of one process that are no messages: this many are shown in its log, the rest are counted. */
 const SHOWN_GARBAGE_LINES = 20;
 
+/** As a shell has it: there, but no program (126), or not there (127). Another attempt would end like this one. */
+const NOT_RUNNABLE = /^exited with code 12[67]$/;
+
 export function stdioConnector(options: StdioOptions): Connector {
   return {
     async connect(listener, signal) {
       let connection: StdioUpstream | undefined;
+      let prepared: PreparedStart | undefined;
       try {
-        const plan = await options.plan();
+        prepared = await options.prepare();
         if (signal.aborted) throw calledOff();
-        connection = new StdioUpstream(options, plan, listener);
+        connection = new StdioUpstream(options, prepared, listener);
         await connection.handshake(signal);
         return connection;
       } catch (thrown) {
+        // Whoever has a connection ends what was prepared with it.
+        if (connection === undefined) await prepared?.ended();
         await connection?.close();
         throw asStartFailure(toAppError(thrown), options.secrets ?? []);
       }
@@ -65,9 +71,10 @@ function calledOff(): AppError {
 /** The words of the server may be in it. */
 function asStartFailure(error: AppError, secrets: readonly string[]): AppError {
   const sentence = withoutSecrets(error.message, secrets);
-  return error.code === "start-failed" && sentence === error.message
+  const code = error.code === "blocked" ? "blocked" : "start-failed";
+  return error.code === code && sentence === error.message
     ? error
-    : new AppError("start-failed", sentence, { cause: error.cause });
+    : new AppError(code, sentence, { cause: error.cause });
 }
 
 class StdioUpstream implements Upstream {
@@ -79,7 +86,7 @@ class StdioUpstream implements Upstream {
   #garbageLines = 0;
   #firstGarbage = "";
 
-  constructor(options: StdioOptions, plan: LaunchPlan, listener: UpstreamListener) {
+  constructor(options: StdioOptions, prepared: PreparedStart, listener: UpstreamListener) {
     this.#options = options;
     this.#pending = new PendingCalls(
       () => performance.now(),
@@ -94,14 +101,19 @@ class StdioUpstream implements Upstream {
       unclaimed: (line) => options.log.debug("answer without a request", { message: excerpt(line) }),
     };
     this.#child = new Child({
-      plan,
+      plan: prepared.plan,
       maxLineBytes: options.maxLineBytes,
       maxQueuedBytes: options.maxQueuedBytes,
       stderr: options.stderr,
       onLine: (line) => receiveMessage(line, inbox),
+      onStarted: (facts) => prepared.started(facts),
     });
+    prepared.spawned(this.#child.pid);
     options.onSpawn?.(this.#child.pid);
-    this.closed = this.#child.exited.then((report) => this.#over(report));
+    this.closed = this.#child.exited.then(async (report) => {
+      const known = await prepared.ended();
+      return this.#over(known === undefined ? report : { ...report, what: known });
+    });
   }
 
   get hello(): Hello {
@@ -111,6 +123,10 @@ class StdioUpstream implements Upstream {
 
   get inFlight(): number {
     return this.#pending.size;
+  }
+
+  get begun(): number {
+    return this.#pending.begun;
   }
 
   async handshake(signal: AbortSignal): Promise<void> {
@@ -192,7 +208,8 @@ class StdioUpstream implements Upstream {
   #over(report: ExitReport): AppError {
     const said = report.lastStderrLine === undefined ? undefined : this.#lastLine();
     const last = said === undefined ? "" : `; its last line on stderr: ${said}`;
-    const error = new AppError("server-lost", `The server ${report.what}${last}`);
+    const code = this.#hello === undefined && NOT_RUNNABLE.test(report.what) ? "blocked" : "server-lost";
+    const error = report.blocked ?? new AppError(code, `The server ${report.what}${last}`);
     this.#pending.loseAll(error);
     return error;
   }

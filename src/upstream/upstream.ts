@@ -60,6 +60,8 @@ export interface Upstream {
   notify(method: string, params: Uint8Array | undefined): void;
   /** Requests without an answer so far. */
   readonly inFlight: number;
+  /** Requests since the connection began: whoever looks from time to time sees by it whether it is used. */
+  readonly begun: number;
   /** Resolves once, when the connection is over, with the reason; never rejects. */
   readonly closed: Promise<AppError>;
   /** Ends the connection in good order, and the process behind it. Resolves when nothing of it is left. */
@@ -70,7 +72,8 @@ export interface Upstream {
 export interface Connector {
   /**
    * @throws AppError `start-failed` when the server cannot be started or does not answer the handshake in time;
-   * by then nothing of the attempt is left running. Aborting `signal` is such a failure too.
+   * `blocked` when it cannot start at all as things are, and trying again would not help. By then nothing of the
+   * attempt is left running. Aborting `signal` is a `start-failed` too.
    */
   connect(listener: UpstreamListener, signal: AbortSignal): Promise<Upstream>;
 }

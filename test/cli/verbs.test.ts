@@ -24,7 +24,7 @@ describe("what is printed, where, and the exit code", () => {
   const NOTHING = /^$/;
   // Words, exit code, stdout, stderr.
   const TABLE: readonly [readonly string[], number, RegExp | string, RegExp | string][] = [
-    [["ls"], 0, /^NAME +STATE +TOOLS +RUNS\nfiles +ready +2 +npx -y files\n/, NOTHING],
+    [["ls"], 0, /^NAME +STATE +CAGE +MEMORY +TOOLS +RUNS\nfiles +ready +2 +npx -y files\n/, NOTHING],
     [
       ["show", "crashing"],
       0,

@@ -3,6 +3,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { uncaged } from "../../src/cage/launch-plan.ts";
+import { bareStart } from "../../src/cage/prepared-start.ts";
 import { installLauncher } from "../../src/cage/launcher.ts";
 import { nullLog } from "../../src/log.ts";
 import { OutputRing } from "../../src/process/output-ring.ts";
@@ -23,7 +25,7 @@ export async function openStdioLab(): Promise<Lab> {
       const [file = "", ...args] = script;
       const argv = [process.execPath, join(SERVERS, file), ...args];
       const connector = stdioConnector({
-        plan: async () => ({ argv, env: { HOME: directory }, cwd: directory, launcher }),
+        prepare: async () => bareStart(uncaged({ argv, env: { HOME: directory }, cwd: directory, launcher })),
         clientInfo: CLIENT_INFO,
         startTimeoutMs: options.startTimeoutMs ?? LAB_LIMITS.startTimeoutMs,
         maxLineBytes: LAB_LIMITS.maxMessageBytes,

@@ -16,6 +16,7 @@ import { nullLog } from "../../src/log.ts";
 import type { AddEvent, AddRequest } from "../../src/model/api.ts";
 import type { ConfiguredServer, StdioSpec } from "../../src/model/server-spec.ts";
 import { openStore, type Store } from "../../src/store/store.ts";
+import type { ConnectorRequest } from "../../src/upstream/instance.ts";
 import { Pool } from "../../src/upstream/pool.ts";
 import type { Connector, UpstreamListener } from "../../src/upstream/upstream.ts";
 import {
@@ -106,7 +107,7 @@ export async function openControl(
   const now = (): number => clock.now;
   const tokenBook = new TokenBook(now);
 
-  const connectorFor = (server: ConfiguredServer): Connector => ({
+  const connectorFor = ({ server }: ConnectorRequest): Connector => ({
     async connect(listener, signal) {
       const { spec } = server;
       const behaviour = behaviours.get(spec.kind === "stdio" ? spec.command : spec.url) ?? {};
@@ -118,8 +119,16 @@ export async function openControl(
   });
   const pool = new Pool({
     connectorFor,
-    parallelStarts: 4,
+    limits: {
+      parallelStarts: 4,
+      memoryBytes: 1024 ** 4,
+      processes: 10_000,
+      instances: 100,
+      instancesPerServer: 10,
+    },
     defaultCallTimeoutMs: 1_000,
+    defaultStartTimeoutMs: 1_000,
+    defaultIdleStopMs: 0,
     bus,
     log,
     now,
@@ -159,6 +168,8 @@ export async function openControl(
     },
     settings: [],
     doctor: () => Promise.resolve([]),
+    cageFacts: { report: () => undefined, refused: () => [], learned: () => [], traffic: () => [] },
+    refusedPaths: () => undefined,
     plan: () => ({ servers: [], notes: [] }),
     now,
     saveTokenUse: () => store.touchTokens(tokenBook.takeUsed()),

@@ -3,7 +3,7 @@
 // its servers get has a few plain programs, but no node, npm or bun.
 
 import { existsSync } from "node:fs";
-import { copyFile, link, mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
+import { chown, copyFile, link, mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { endAll, nothingLeft, signal } from "./processes.ts";
@@ -14,7 +14,7 @@ const BINARY = resolve(process.env["TOOLCRIB_BINARY"] ?? join(import.meta.dir, "
 const PROGRAMS = ["sh", "cat", "env", "setsid", "sleep"];
 /** How this host reaches a package registry, where that is not the ordinary way. */
 const REGISTRY_VARIABLES =
-  /^(npm_config_registry|https?_proxy|no_proxy|ssl_cert_file|ssl_cert_dir|node_extra_ca_certs)$/i;
+  /^(npm_config_registry|uv_default_index|uv_index_url|pip_index_url|https?_proxy|no_proxy|ssl_cert_file|ssl_cert_dir|node_extra_ca_certs)$/i;
 /** Output beyond this is forgotten, oldest first. */
 const MAX_OUTPUT_CHARACTERS = 1 << 20;
 
@@ -29,6 +29,13 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly timeoutMs?: number;
+  /** A command that does something to itself, and then runs the rest of its line. Then `uid` is its own business. */
+  readonly through?: readonly string[];
+}
+
+export interface CribOptions {
+  /** Whose home it is, and who runs everything in it; as root. Without it, whoever runs the tests. */
+  readonly uid?: number;
 }
 
 export interface ServeOptions extends RunOptions {
@@ -43,19 +50,25 @@ export class Crib {
   readonly work: string;
   readonly #binary: string;
   readonly #path: string;
+  readonly #uid: number | undefined;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, uid: number | undefined) {
     this.directory = directory;
+    this.#uid = uid;
     this.home = join(directory, "home");
     this.work = join(directory, "work");
     this.#binary = join(directory, "bin", "toolcrib");
     this.#path = join(directory, "path");
   }
 
-  static async create(): Promise<Crib> {
+  static async create({ uid }: CribOptions = {}): Promise<Crib> {
     if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there: run "npm run build" first`);
-    const crib = new Crib(await mkdtemp(join(tmpdir(), "tc-")));
-    for (const name of ["bin", "work", "path", "user", "tmp"]) await mkdir(join(crib.directory, name));
+    const crib = new Crib(await mkdtemp(join(tmpdir(), "tc-")), uid);
+    for (const name of ["", "bin", "work", "path", "user", "tmp"]) {
+      const directory = join(crib.directory, name);
+      await mkdir(directory, { recursive: true });
+      if (uid !== undefined) await chown(directory, uid, uid);
+    }
     await link(BINARY, crib.#binary).catch(() => copyFile(BINARY, crib.#binary));
     for (const name of PROGRAMS) {
       const program = Bun.which(name);
@@ -167,7 +180,10 @@ export class Crib {
   }
 
   #spawn(args: readonly string[], options: RunOptions) {
-    return Bun.spawn([this.#binary, ...args], {
+    const { through } = options;
+    const user = this.#uid === undefined || through !== undefined ? {} : { uid: this.#uid, gid: this.#uid };
+    return Bun.spawn([...(through ?? []), this.#binary, ...args], {
+      ...user,
       cwd: options.cwd ?? this.work,
       env: this.env(options.env),
       stdin: new Blob([options.stdin ?? ""]),

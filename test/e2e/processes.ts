@@ -1,47 +1,111 @@
-// What runs on this host because of one test: found in /proc by the test's own directory, which every process of
-// it names in its arguments, environment, working directory or program.
+// What runs on this host because of one test, found in /proc from outside, whatever cage it is in. A process of the
+// test names its directory (in its arguments, environment, working directory, program or mounts), is in a control
+// group of its appliance, or is below one that does: each of these is looked for by itself, because a process can
+// hide from any of them.
 
+import { existsSync } from "node:fs";
 import { readdir, readFile, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import { cgroupName } from "../../src/cage/cgroups.ts";
 import { until } from "./wait.ts";
+
+/** What gave a process away. */
+export type Trace = "arguments" | "environment" | "directory" | "program" | "mounts" | "group" | "parent";
 
 export interface Process {
   readonly pid: number;
+  readonly parent: number;
+  /** In ticks since the host began: with the number, of this process alone. */
+  readonly began: number;
+  /** Its arguments; in brackets its name, where it hides them. */
   readonly command: string;
+  readonly traces: readonly Trace[];
 }
 
-/** Processes that name `directory`, without this one. Those that have ended but are not yet buried do not count. */
+type Found = Omit<Process, "traces"> & { readonly own: readonly Trace[] };
+
+/** Below it appliances of tests make their control groups. */
+const GROUPS = "/sys/fs/cgroup";
+/** As deep as the groups of an appliance lie below that, in a container of a unit of a user. */
+const MAX_GROUP_DEPTH = 12;
+
+/** Processes of the test in `directory`, without this one. Those that ended but are not yet buried do not count. */
 export async function processesOf(directory: string): Promise<readonly Process[]> {
   const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > 1 && pid !== process.pid);
-  const seen = await Promise.all(pids.map(async (pid) => ({ pid, traces: await traces(pid) })));
-  return seen
-    .filter(({ traces: found }) => found.some((trace) => trace.includes(directory)))
-    .map(({ pid, traces: [command] }) => ({ pid, command: (command ?? "").replaceAll("\0", " ").trim() }));
+  const group = groupOf(directory);
+  const ownMounts = await link(process.pid, "ns/mnt");
+  const all = (await Promise.all(pids.map((pid) => look(pid, { directory, group, ownMounts })))).filter(isThere);
+  const known = new Map(all.filter(({ own }) => own.length > 0).map((found) => [found.pid, found]));
+  for (let before = 0; before !== known.size;) {
+    before = known.size;
+    for (const found of all) if (known.has(found.parent)) known.set(found.pid, found);
+  }
+  return [...known.values()].map(({ own, ...found }) => ({
+    ...found,
+    traces: known.has(found.parent) ? [...own, "parent"] : own,
+  }));
 }
 
-/** Waits until no process names `directory`; the error lists those that stayed. */
-export async function nothingLeft(directory: string, timeoutMs = 15_000): Promise<void> {
+/**
+ * Waits until nothing of the test in `directory` runs, and none of `known`: processes that were found earlier, and
+ * may since have lost every trace. The error lists those that stayed.
+ */
+export async function nothingLeft(
+  directory: string,
+  timeoutMs = 15_000,
+  known: readonly Process[] = [],
+): Promise<void> {
   let left: readonly Process[] = [];
+  const look = async (): Promise<boolean> => {
+    left = [...(await processesOf(directory)), ...(await stillThere(known))];
+    return left.length === 0;
+  };
   try {
-    await until(
-      "every process has ended",
-      async () => (left = await processesOf(directory)).length === 0,
-      timeoutMs,
-    );
+    await until("every process has ended", look, timeoutMs);
   } catch (error) {
-    const list = left.map(({ pid, command }) => `  ${pid} ${command}`).join("\n");
-    throw new Error(`left running after ${timeoutMs} ms:\n${list}`, { cause: error });
+    throw new Error(`left running after ${timeoutMs} ms:\n${listOf(left)}`, { cause: error });
   }
 }
 
-/** Ends what a failed test left, so that the next one starts clean. Only processes that name `directory`. */
+/** Those of `known` that run: another process that got the number of one does not count. */
+export async function stillThere(known: readonly Process[]): Promise<readonly Process[]> {
+  const now = await Promise.all(known.map(({ pid }) => statOf(pid)));
+  return known.filter(({ began }, index) => now[index]?.began === began);
+}
+
+/** A line for each, for errors. */
+export function listOf(processes: readonly Process[]): string {
+  return processes
+    .map(({ pid, parent, command, traces }) => `  ${pid} below ${parent}: ${command} (${traces.join(", ")})`)
+    .join("\n");
+}
+
+/** The processes below `pid`, without it. */
+export function below(pid: number, processes: readonly Process[]): readonly Process[] {
+  const children = processes.filter(({ parent }) => parent === pid);
+  return children.flatMap((child) => [child, ...below(child.pid, processes)]);
+}
+
+/** Ends what a failed test left, so that the next one starts clean. Only processes of the test in `directory`. */
 export async function endAll(directory: string): Promise<void> {
   for (const { pid } of await processesOf(directory)) signal(pid, "SIGKILL");
 }
 
+/** Control groups of servers that the appliance in `directory` made, and that are there now. */
+export async function groupsOf(directory: string): Promise<readonly string[]> {
+  const homes = existsSync(GROUPS) ? await foundBelow(GROUPS, groupOf(directory), MAX_GROUP_DEPTH) : [];
+  const groups = await Promise.all(homes.map(async (home) => directoriesIn(home)));
+  return groups.flat();
+}
+
+/** Mounts of this host, outside of all cages, at or of something in `directory`. */
+export async function mountsOf(directory: string): Promise<readonly string[]> {
+  return (await text("/proc/self/mountinfo")).split("\n").filter((line) => line.includes(directory));
+}
+
 /** Whether `pid` runs; a zombie does not. */
 export async function runs(pid: number): Promise<boolean> {
-  const stat = await text(`/proc/${pid}/stat`);
-  return stat !== "" && !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+  return (await statOf(pid)) !== undefined;
 }
 
 /** Sends a signal; a process that is already gone is no error. */
@@ -58,9 +122,69 @@ export async function residentKib(pid: number): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(await text(`/proc/${pid}/status`))?.[1] ?? 0);
 }
 
-async function traces(pid: number): Promise<readonly string[]> {
-  const link = (name: string) => readlink(`/proc/${pid}/${name}`).catch(() => "");
-  return Promise.all([text(`/proc/${pid}/cmdline`), text(`/proc/${pid}/environ`), link("cwd"), link("exe")]);
+/** As the appliance names the group that holds those of its servers. */
+function groupOf(directory: string): string {
+  return cgroupName(join(directory, "home", "data"));
+}
+
+interface Wanted {
+  readonly directory: string;
+  readonly group: string;
+  /** The namespace of this process. */
+  readonly ownMounts: string;
+}
+
+/** Undefined for what is gone, or nearly. */
+async function look(pid: number, { directory, group, ownMounts }: Wanted): Promise<Found | undefined> {
+  const stat = await statOf(pid);
+  if (stat === undefined) return undefined;
+  const words = await text(`/proc/${pid}/cmdline`);
+  // Whoever lives in the same namespace sees what a test mounted, and has nothing to do with it.
+  const mounts = (await link(pid, "ns/mnt")) === ownMounts ? "" : await text(`/proc/${pid}/mountinfo`);
+  const places: readonly (readonly [Trace, string, string])[] = [
+    ["arguments", words, directory],
+    ["environment", await text(`/proc/${pid}/environ`), directory],
+    ["directory", await link(pid, "cwd"), directory],
+    ["program", await link(pid, "exe"), directory],
+    ["mounts", mounts, directory],
+    ["group", await text(`/proc/${pid}/cgroup`), group],
+  ];
+  return {
+    pid,
+    ...stat,
+    command: words.replaceAll("\0", " ").trim() || `[${stat.name}]`,
+    own: places.flatMap(([trace, where, what]) => (where.includes(what) ? [trace] : [])),
+  };
+}
+
+/** Undefined when it does not run. */
+async function statOf(pid: number): Promise<{ name: string; parent: number; began: number } | undefined> {
+  const stat = await text(`/proc/${pid}/stat`);
+  // NB: a process names itself, brackets and blanks included: what counts comes after the last bracket.
+  const end = stat.lastIndexOf(")");
+  const fields = stat.slice(end + 2).split(" ");
+  if (end < 0 || /^[ZX]/.test(fields[0] ?? "")) return undefined;
+  return { name: stat.slice(stat.indexOf("(") + 1, end), parent: Number(fields[1]), began: Number(fields[19]) };
+}
+
+function isThere(found: Found | undefined): found is Found {
+  return found !== undefined;
+}
+
+async function foundBelow(directory: string, name: string, depth: number): Promise<readonly string[]> {
+  const inside = await directoriesIn(directory);
+  const deeper = depth === 0 ? [] : await Promise.all(inside.map((each) => foundBelow(each, name, depth - 1)));
+  return [...inside.filter((each) => each.endsWith(`/${name}`)), ...deeper.flat()];
+}
+
+/** Of groups that come and go: one that is gone by now has none. */
+async function directoriesIn(directory: string): Promise<readonly string[]> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(directory, name));
+}
+
+async function link(pid: number, name: string): Promise<string> {
+  return readlink(`/proc/${pid}/${name}`).catch(() => "");
 }
 
 async function text(path: string): Promise<string> {

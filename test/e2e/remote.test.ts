@@ -128,7 +128,7 @@ test("may forget its sessions as often as it likes: the next call works, and it 
     const { error } = await agent.call("far__pid");
     expect(error).toMatchObject({
       data: { code: "session-over" },
-      message: expect.stringContaining("try again"),
+      message: expect.stringContaining("the next call opens a new one"),
     });
     answer = undefined;
     expect((await agent.call("far__pid")).error).toBeUndefined();

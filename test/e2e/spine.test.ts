@@ -2,6 +2,7 @@
 // official clients, and a restart with the network gone. The tests run in order on one home.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
 import { mkdir, writeFile } from "node:fs/promises";
 import * as v from "valibot";
 import { type Appliance, Crib } from "./appliance.ts";
@@ -56,8 +57,10 @@ describe("adding and calling", () => {
   test("--name and --env; values of variables are not shown", async () => {
     const files = "@modelcontextprotocol/server-filesystem@2026.8.31";
     const memory = "@modelcontextprotocol/server-memory@2026.8.31";
-    await crib.ok("add", "--yes", "--name", "files", "npx", "-y", files, crib.file("docs"));
-    await crib.ok("add", "--yes", "--env", `MEMORY_FILE_PATH=${crib.file("memory.jsonl")}`, "npx", memory);
+    const docs = crib.file("docs");
+    await crib.ok("add", "--yes", "--name", "files", "--write", docs, "npx", "-y", files, docs);
+    const graph = ["--env", `MEMORY_FILE_PATH=${join(docs, "memory.jsonl")}`, "--write", docs];
+    await crib.ok("add", "--yes", ...graph, "npx", memory);
 
     expect((await serversOf(crib)).map(({ name, state }) => `${name} ${state}`).toSorted()).toEqual([
       "everything ready",

@@ -83,10 +83,13 @@ describe("a database that cannot be used", () => {
   }
 });
 
+/** Nobody else reads or lists it; servers of root, with uids of their own, pass through to what they run. */
+const CLOSED = process.getuid?.() === 0 ? 0o711 : 0o700;
+
 describe("the data directory", () => {
   test("is for its owner only, whatever the umask", async () => {
     const path = await usedDatabase();
-    expect((await stat(dirname(path))).mode & 0o777).toBe(0o700);
+    expect((await stat(dirname(path))).mode & 0o777).toBe(CLOSED);
     expect((await stat(path)).mode & 0o077).toBe(0);
   });
 
@@ -94,7 +97,7 @@ describe("the data directory", () => {
     const path = await usedDatabase();
     await chmod(dirname(path), 0o755);
     const appliance = await crib.serve();
-    expect((await stat(dirname(path))).mode & 0o777).toBe(0o700);
+    expect((await stat(dirname(path))).mode & 0o777).toBe(CLOSED);
     await appliance.stop();
   });
 

@@ -31,8 +31,8 @@ afterAll(async () => {
 describe("servers", () => {
   test("ls is a table with every server and its state; --json is the whole", async () => {
     const table = await crib.ok("ls");
-    expect(table).toMatch(/^one\s+ready\s+1\b/m);
-    expect(table).toMatch(/^sdk\s+ready\s+\d+\b/m);
+    expect(table).toMatch(/^one\s+ready\s+isolated\s+(\d+ MiB\s+)?1\b/m);
+    expect(table).toMatch(/^sdk\s+ready\s+isolated\s+(\d+ MiB\s+)?\d+\b/m);
     expect(table).not.toContain("\u001b");
     expect((await serversOf(crib)).map(({ name }) => name).toSorted()).toEqual(["one", "sdk"]);
   });

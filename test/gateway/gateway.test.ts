@@ -89,6 +89,34 @@ describe("a session hears", () => {
   });
 });
 
+describe("what is in use", () => {
+  test("is a server on whose own endpoint somebody listens, and a session that listens anywhere", () => {
+    const lab = openGateway({ a: A, b: A });
+    const silent = lab.gateway.sessions.open("t", { kind: "server", name: "b" }, "2025-11-25");
+    const [own, merged] = [listen(lab, { kind: "server", name: "a" }), listen(lab, MERGED)];
+    const { servers, sessions } = lab.gateway.leases();
+    expect([...servers]).toEqual(["a"]);
+    expect(sessions).toEqual(new Set([own.session.id, merged.session.id]));
+    expect(sessions.has(silent.id)).toBe(false);
+    own.session.end();
+    expect([...lab.gateway.leases().servers]).toEqual([]);
+  });
+
+  test("ends with the session or its caller, whose processes are told", () => {
+    const lab = openGateway({ a: A });
+    const sessions = ["t", "t", "u"].map((caller) => lab.gateway.sessions.open(caller, MERGED, "2025-11-25"));
+    const [first, second, other] = sessions.map(({ id }) => id);
+    lab.gateway.sessions.end(sessions[0] ?? lab.gateway.sessions.open("t", MERGED, "2025-11-25"));
+    expect<unknown>(lab.servers.released).toEqual([first]);
+    lab.gateway.sessions.endAllOf("t");
+    expect<unknown>(lab.servers.released).toEqual([first, second, "t"]);
+    expect(lab.servers.released).not.toContain(other);
+    lab.clock += 2_000;
+    lab.gateway.sessions.expire();
+    expect<unknown>(lab.servers.released).toEqual([first, second, "t", other]);
+  });
+});
+
 test("a session of a server that is gone is over, with its stream; the others are not", () => {
   const lab = openGateway({ a: A, b: A });
   const [gone, stays, merged] = [

@@ -9,11 +9,15 @@ import type { Servers } from "../../src/gateway/forward.ts";
 import { Gateway } from "../../src/gateway/gateway.ts";
 import type { Refusal, Reply } from "../../src/gateway/reply.ts";
 import type { CatalogServer } from "../../src/gateway/view.ts";
+import type { RefusedAttempt } from "../../src/model/cage-report.ts";
 import type { ServerOffer } from "../../src/model/server-offer.ts";
+import type { Asker } from "../../src/upstream/asker.ts";
 import type { AnswerSink, PendingCall, Upstream, UpstreamRequest } from "../../src/upstream/upstream.ts";
 import { compose } from "../../src/wire/compose.ts";
 import { HELLO } from "../upstream/scripted-connector.ts";
 
+/** A caller without a session. */
+export const ASKER: Asker = { callerId: "agent", sessionId: undefined };
 export const SELF = { name: "toolcrib", title: "Toolcrib", version: "9.9.9" };
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -111,6 +115,7 @@ export function recordingReply(): RecordingReply {
 /** A request that reached a server. */
 export interface Reached {
   readonly server: string;
+  readonly asker: Asker;
   readonly method: string;
   readonly params: string | undefined;
   /** What stands at the position of the progress token. */
@@ -122,6 +127,10 @@ export interface Reached {
 
 export interface FakeServers extends Servers {
   readonly reached: readonly Reached[];
+  /** Ids of sessions and callers that are over. */
+  readonly released: readonly string[];
+  /** What the cages of all of them refuse. */
+  readonly refused: RefusedAttempt[];
   /** Ends the wait of all who want `server`. */
   started(server: string): void;
   failed(server: string, error: AppError): void;
@@ -131,36 +140,53 @@ export interface FakeServers extends Servers {
 export function fakeServers(ready: readonly string[] = []): FakeServers {
   const reached: Reached[] = [];
   const connected = new Set(ready);
-  const waiting = new Map<string, PromiseWithResolvers<Upstream>>();
+  const waiting = new Map<string, PromiseWithResolvers<void>>();
+  const released: string[] = [];
+  const refused: RefusedAttempt[] = [];
   const begin =
-    (server: string) =>
+    (server: string, asker: Asker) =>
     (request: UpstreamRequest, sink: AnswerSink): PendingCall => {
       const { method, params, progressToken, timeoutMs } = request;
       const cancelled: string[] = [];
       const token = progressToken && params && text(params.subarray(progressToken.start, progressToken.end));
-      reached.push({ server, method, params: params && text(params), token, timeoutMs, sink, cancelled });
+      reached.push({
+        server,
+        asker,
+        method,
+        params: params && text(params),
+        token,
+        timeoutMs,
+        sink,
+        cancelled,
+      });
       return { cancel: (reason) => void cancelled.push(reason) };
     };
-  const upstream = (server: string): Upstream => ({
+  const upstream = (server: string, asker: Asker): Upstream => ({
     hello: HELLO,
-    begin: begin(server),
+    begin: begin(server, asker),
     notify: () => undefined,
     inFlight: 0,
+    begun: 0,
     closed: new Promise(() => undefined),
     close: () => Promise.resolve(),
   });
   return {
     reached,
-    ready: (server) => (connected.has(server) ? upstream(server) : undefined),
-    acquire(server) {
-      const wait = waiting.get(server) ?? Promise.withResolvers<Upstream>();
+    released,
+    refused,
+    ready: (server, asker) => (connected.has(server) ? upstream(server, asker) : undefined),
+    async acquire(server, asker) {
+      const wait = waiting.get(server) ?? Promise.withResolvers<void>();
       waiting.set(server, wait);
-      return wait.promise;
+      await wait.promise;
+      return upstream(server, asker);
     },
+    release: (id) => void released.push(id),
+    refusals: (_server, _asker, sinceMs) => refused.filter(({ at }) => at >= sinceMs),
     callTimeoutMs: (server) => (server === "slow" ? 99_000 : 1_000),
     started(server) {
       connected.add(server);
-      waiting.get(server)?.resolve(upstream(server));
+      waiting.get(server)?.resolve();
     },
     failed: (server, error) => waiting.get(server)?.reject(error),
   };

@@ -122,6 +122,16 @@ describe("a session", () => {
     expect(reply.resultText).toBe('{"content":[]}');
   });
 
+  test("is what its calls are for: a process of its own knows it by that", () => {
+    const { lab, session, ask } = begin();
+    ask("tools/call", '{"name":"files__read"}');
+    const own = begin(OWN);
+    own.ask("completion/complete", "{}");
+    const [merged, passedOn] = [lab.servers.reached[0]?.asker, own.lab.servers.reached[0]?.asker];
+    expect([merged?.callerId, merged?.sessionId]).toEqual(["t1", session.id]);
+    expect([passedOn?.callerId, passedOn?.sessionId]).toEqual(["t1", own.session.id]);
+  });
+
   test("is told of a resource that is not there with the code of its time", () => {
     expect(begin().ask("resources/read", '{"uri":"x:y"}').refusal.code).toBe(-32002);
   });

@@ -2,6 +2,7 @@
 // reaches a server of one that does not.
 
 import { describe, expect, test } from "bun:test";
+import type { Caller } from "../../src/gateway/caller.ts";
 import type { Scope } from "../../src/gateway/catalog.ts";
 import { checkModern, modernClaim, modernRequest, type ModernHeaders } from "../../src/gateway/modern.ts";
 import { META } from "../../src/model/protocol.ts";
@@ -16,6 +17,7 @@ import {
 } from "./lab.ts";
 
 const V = "2026-07-28";
+const CALLER: Caller = { id: "t1", name: "ci", servers: undefined };
 const MERGED: Scope = { kind: "merged", servers: undefined };
 
 /** `_meta` with these members instead of the good ones; null leaves one out. */
@@ -212,7 +214,7 @@ describe("a request that does not is refused", () => {
 
 function serve(lab: GatewayLab, method: string, params: string, scope: Scope = MERGED): RecordingReply {
   const reply = recordingReply();
-  modernRequest(lab.gateway, scope, requestOf(method, params), reply);
+  modernRequest(lab.gateway, CALLER, scope, requestOf(method, params), reply);
   return reply;
 }
 
@@ -279,6 +281,12 @@ describe("served", () => {
       `{"name":"files__read","_meta":{"${escaped}":"${V}","${META.protocolVersion}":"${V}"}}`,
     );
     expect(lab.servers.reached[0]?.params).toBe('{"name":"read","_meta":{}}');
+  });
+
+  test("a call is its caller's: there is no session", () => {
+    const lab = openGateway({ files: toolsOf("read") });
+    serve(lab, "tools/call", `{"name":"files__read",${meta()}}`);
+    expect(lab.servers.reached[0]?.asker).toEqual({ callerId: "t1", sessionId: undefined });
   });
 
   test("a resource may be kept for no time, and one that is not there has the code of the revision", () => {

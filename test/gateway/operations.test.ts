@@ -8,6 +8,7 @@ import { Forwarder } from "../../src/gateway/forward.ts";
 import { mergedName } from "../../src/gateway/merged-names.ts";
 import { OPERATIONS } from "../../src/gateway/operations.ts";
 import {
+  ASKER,
   type FakeServers,
   catalogOf,
   fakeServers,
@@ -41,6 +42,7 @@ function run(offers: Offers, method: string, params?: string, only?: string): Ou
   const forwarder = new Forwarder(servers, createBus());
   const call = operation({
     view,
+    asker: ASKER,
     request: requestOf(method, params),
     reply,
     forwarder,

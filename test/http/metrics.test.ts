@@ -9,9 +9,36 @@ function open(): { bus: Bus; metrics: Metrics; finish(more?: Partial<Events["cal
   const metrics = createMetrics({
     bus,
     servers: () => [
-      { name: "files", state: "ready" },
-      { name: "db", state: "crash-loop" },
+      {
+        name: "files",
+        state: "ready",
+        exits: 1,
+        inFlight: 3,
+        instances: 2,
+        usage: { memoryBytes: 41_943_040, processes: 12, cpuSeconds: 1.5 },
+        asksMemoryBytes: 100_663_296,
+      },
+      {
+        name: "db",
+        state: "crash-loop",
+        exits: 6,
+        inFlight: 0,
+        instances: 0,
+        usage: undefined,
+        asksMemoryBytes: 100_663_296,
+      },
     ],
+    host: () => ({
+      used: { memoryBytes: 50_000_000, processes: 13, instances: 2 },
+      limits: {
+        memoryBytes: 2_147_483_648,
+        processes: 16_384,
+        instances: 500,
+        parallelStarts: 4,
+        instancesPerServer: 64,
+      },
+      waiting: 5,
+    }),
     sessions: () => 7,
   });
   const finish = (more: Partial<Events["call.finished"]> = {}): void =>
@@ -54,6 +81,33 @@ describe("metrics", () => {
     expect(printed).toContain("toolcrib_sessions 7");
     const memory = printed.find((line) => line.startsWith("process_resident_memory_bytes "));
     expect(Number(memory?.split(" ")[1])).toBeGreaterThan(10_000_000);
+  });
+
+  test("tell what each server takes and asks for, and what the host has for all", async () => {
+    const printed = await lines(open().metrics);
+    const told = (prefix: string): string[] => printed.filter((line) => line.startsWith(prefix));
+    expect(told("toolcrib_server_instances{")).toEqual([
+      'toolcrib_server_instances{server="files"} 2',
+      'toolcrib_server_instances{server="db"} 0',
+    ]);
+    expect(printed).toContain('toolcrib_server_in_flight{server="files"} 3');
+    expect(printed).toContain('toolcrib_server_exits{server="db"} 6');
+    expect(printed).toContain('toolcrib_server_memory_asked_bytes{server="db"} 100663296');
+    // What was not measured is not told as nothing.
+    expect(told("toolcrib_server_memory_bytes{")).toEqual([
+      'toolcrib_server_memory_bytes{server="files"} 41943040',
+    ]);
+    expect(told("toolcrib_server_processes{")).toEqual(['toolcrib_server_processes{server="files"} 12']);
+    expect(told("toolcrib_server_cpu_seconds{")).toEqual(['toolcrib_server_cpu_seconds{server="files"} 1.5']);
+    expect(told("toolcrib_host_")).toEqual([
+      "toolcrib_host_memory_bytes 50000000",
+      "toolcrib_host_memory_limit_bytes 2147483648",
+      "toolcrib_host_processes 13",
+      "toolcrib_host_processes_limit 16384",
+      "toolcrib_host_instances 2",
+      "toolcrib_host_instances_limit 500",
+      "toolcrib_host_starts_waiting 5",
+    ]);
   });
 
   test("do not grow with the methods that a caller invents", async () => {

@@ -38,7 +38,16 @@ function serve(options: Partial<HttpOptions> = {}): HttpServer {
       pulse: new Pulse(),
       maxBodyBytes: MAX_BODY_BYTES,
     }),
-    metrics: createMetrics({ bus, servers: () => [], sessions: () => 0 }),
+    metrics: createMetrics({
+      bus,
+      servers: () => [],
+      sessions: () => 0,
+      host: () => ({
+        used: { memoryBytes: 0, processes: 0, instances: 0 },
+        limits: { memoryBytes: 1, processes: 1, instances: 1, instancesPerServer: 1, parallelStarts: 1 },
+        waiting: 0,
+      }),
+    }),
     unready: () => undefined,
     log: nullLog,
     ...options,

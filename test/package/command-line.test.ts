@@ -78,13 +78,9 @@ describe("npm", () => {
   });
 });
 
-describe("python and programs run as they are", () => {
+describe("projects and programs run as they are", () => {
   const rows: readonly (readonly [string, "python" | "program"])[] = [
-    ["uvx mcp-server-fetch", "python"],
-    ["/root/.local/bin/uvx --from x y", "python"],
-    ["uv tool run mcp-server-time", "python"],
     ["uv --directory /opt/w run server.py", "python"],
-    ["pipx run mcp-server-git", "python"],
     ["python -m mcp_server_time", "program"],
     ["node /opt/x/index.js --stdio", "program"],
     ["/opt/bin/server", "program"],

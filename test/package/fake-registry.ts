@@ -23,6 +23,8 @@ export interface FakeRegistry {
   readonly authorized: string[];
   /** From now on requests whose path ends with this get no answer; resolves when the first of them is here. */
   hold(ending: string): Promise<void>;
+  /** From now on the archive of this package is not the one that its hash is of. */
+  swap(name: string, version: string): void;
   /** Holds nothing back any more. */
   release(): void;
   stop(): Promise<void>;
@@ -32,6 +34,7 @@ export async function startFakeRegistry(packages: readonly FakePackage[]): Promi
   let held: { readonly ending: string; readonly came: () => void } | undefined;
   const archives = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const made of packages) archives.set(archivePath(made), await pack(made));
+  const integrities = new Map([...archives].map(([path, archive]) => [path, integrityOf(archive)]));
 
   const server = Bun.serve({
     port: 0,
@@ -50,7 +53,7 @@ export async function startFakeRegistry(packages: readonly FakePackage[]): Promi
       if (archive !== undefined) return new Response(archive);
       const versions = packages.filter((made) => `/${made.name}` === path);
       if (versions.length === 0) return new Response("{}", { status: 404 });
-      return Response.json(document(registry.url, versions, archives));
+      return Response.json(document(registry.url, versions, integrities));
     },
   });
   const registry: FakeRegistry = {
@@ -63,6 +66,9 @@ export async function startFakeRegistry(packages: readonly FakePackage[]): Promi
       held = { ending, came: resolve };
       return promise;
     },
+    swap(name, version) {
+      archives.set(archivePath({ name, version }), new TextEncoder().encode("swapped"));
+    },
     release() {
       held = undefined;
     },
@@ -71,7 +77,7 @@ export async function startFakeRegistry(packages: readonly FakePackage[]): Promi
   return registry;
 }
 
-function archivePath(made: FakePackage): string {
+function archivePath(made: Pick<FakePackage, "name" | "version">): string {
   return `/${made.name}/-/${made.version}.tgz`;
 }
 
@@ -82,14 +88,17 @@ async function pack(made: FakePackage): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await new Bun.Archive(entries, { compress: "gzip" }).bytes());
 }
 
+function integrityOf(archive: Uint8Array): string {
+  return `sha512-${createHash("sha512").update(archive).digest("base64")}`;
+}
+
 function document(
   url: string,
   versions: readonly FakePackage[],
-  archives: ReadonlyMap<string, Uint8Array<ArrayBuffer>>,
+  integrities: ReadonlyMap<string, string>,
 ): unknown {
   const entries = versions.map((made) => {
-    const archive = archives.get(archivePath(made)) ?? new Uint8Array();
-    const integrity = made.claims ?? `sha512-${createHash("sha512").update(archive).digest("base64")}`;
+    const integrity = made.claims ?? integrities.get(archivePath(made));
     const dist = { tarball: `${url}${archivePath(made)}`, integrity };
     return [made.version, { name: made.name, version: made.version, ...made.manifest, dist }] as const;
   });

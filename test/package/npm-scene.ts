@@ -46,7 +46,8 @@ export async function openScene(packages: readonly FakePackage[]): Promise<Scene
     }),
     async inVault() {
       const [top, installed] = await Promise.all([list(vault), list(join(vault, "npm"))]);
-      return [...top.filter((name) => name !== "npm"), ...installed];
+      const packages = installed.filter((name) => !name.endsWith(".tree"));
+      return [...top.filter((name) => name !== "npm"), ...packages];
     },
     installers: () => processesIn(join(vault, ".staging-")),
     async clear() {
@@ -72,11 +73,11 @@ export async function failure(promise: Promise<unknown>): Promise<AppError> {
   throw thrown;
 }
 
-async function list(directory: string): Promise<readonly string[]> {
+export async function list(directory: string): Promise<readonly string[]> {
   return readdir(directory).catch(() => []);
 }
 
-async function processesIn(prefix: string): Promise<readonly number[]> {
+export async function processesIn(prefix: string): Promise<readonly number[]> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(
     pids.map(async (pid) => {

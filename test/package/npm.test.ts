@@ -88,6 +88,7 @@ describe("an installation", () => {
       integrity: expect.stringMatching(/^sha512-/),
       directory: expect.stringMatching(/^npm\/@acme\+tool@1\.2\.3-[0-9a-f]{12}$/),
       entry: "node_modules/@acme/tool/dist/cli.js",
+      tree: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
     expect(stages).toEqual([
       "resolving @acme/tool@^1.0.0",

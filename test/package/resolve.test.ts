@@ -30,8 +30,9 @@ beforeAll(() => {
   put("bin/folder/x", "", 0o755);
   put("work/local", "", 0o755);
   put("project/run.sh", "", 0o755);
-  put("uv-only/uv", "", 0o755);
-  put("python/uvx", "", 0o755);
+  put("vault/pypi/pkg/bin/pkg", "#!/usr/bin/env python3\n", 0o555);
+  put("vault/pypi/pkg/bin/python", "\x7fELF", 0o555);
+  put("python/uv", "", 0o755);
   put("python/pipx", "", 0o755);
 });
 afterAll(() => rmSync(home, { recursive: true, force: true }));
@@ -82,6 +83,7 @@ describe("a package of the vault", () => {
         "a",
       ],
       env: { BUN_BE_BUN: "1" },
+      reads: [],
     });
   });
 
@@ -90,6 +92,7 @@ describe("a package of the vault", () => {
       file: join(home, "vault/npm/pkg/node_modules/pkg", file),
       args: ["a"],
       env: {},
+      reads: [],
     });
   });
 
@@ -113,7 +116,11 @@ describe("a package of the vault", () => {
       registry: undefined,
       args: ["a"],
     });
-    expect(needsInstall(spec("uvx pkg"))).toBeUndefined();
+    expect(needsInstall(spec("uvx pkg@1.0"))).toMatchObject({
+      kind: "pypi",
+      packageSpec: { wanted: "==1.0" },
+    });
+    expect(needsInstall(spec("uv run --directory /opt/x x"))).toBeUndefined();
     expect(needsInstall(spec("node x.js"))).toBeUndefined();
   });
 });
@@ -125,7 +132,12 @@ describe("a program of the host", () => {
     ["./local", "work/local"],
   ])("%s", (line, file) => {
     const [, ...args] = line.split(" ");
-    expect(resolveLaunch(spec(line), undefined, places)).toEqual({ file: join(home, file), args, env: {} });
+    expect(resolveLaunch(spec(line), undefined, places)).toEqual({
+      file: join(home, file),
+      args,
+      env: {},
+      reads: [],
+    });
   });
 
   test("a relative path counts from the directory of the specification", () => {
@@ -149,34 +161,64 @@ describe("a program of the host", () => {
 });
 
 describe("a Python package", () => {
+  const python: PinnedPackage = {
+    ecosystem: "pypi",
+    name: "pkg",
+    version: "1.0",
+    integrity: "sha256-x",
+    python: "3.12.1",
+    directory: "pypi/pkg",
+    entry: "bin/pkg",
+  };
+
+  test("runs by the interpreter of its environment", () => {
+    const at = join(home, "vault/pypi/pkg");
+    expect(resolveLaunch(spec("uvx pkg --x"), python, { ...places, path: "/usr/bin" })).toMatchObject({
+      file: join(at, "bin/python"),
+      args: [join(at, "bin/pkg"), "--x"],
+      env: { PATH: `${at}/bin:/usr/bin` },
+    });
+    const own = spec("uvx pkg", { env: { PATH: "/opt/own" } });
+    expect(resolveLaunch(own, python, places).env["PATH"]).toBe(`${at}/bin:/opt/own`);
+  });
+
+  test.each([
+    ["was never installed", undefined],
+    ["is a package of npm by now", pinned("cli.js")],
+  ])("that %s", (_, found) => {
+    const error = failure(() => resolveLaunch(spec("uvx pkg"), found, places));
+    expect(error.code).toBe("start-failed");
+    expect(error.message).toMatch(/pkg is not in the vault.*toolcrib add --replace/);
+  });
+});
+
+describe("a project of Python", () => {
   test("runs as it is, with everything below the server's own directory", () => {
     const path = join(home, "python");
-    expect(resolveLaunch(spec("uvx mcp-server-fetch --x"), undefined, { ...places, path })).toEqual({
-      file: join(home, "python/uvx"),
-      args: ["mcp-server-fetch", "--x"],
+    expect(
+      resolveLaunch(spec("uv run --directory /opt/x server --x"), undefined, { ...places, path }),
+    ).toEqual({
+      file: join(home, "python/uv"),
+      args: ["run", "--directory", "/opt/x", "server", "--x"],
       env: {
         UV_CACHE_DIR: join(home, "work/.uv/cache"),
         UV_TOOL_DIR: join(home, "work/.uv/tools"),
         UV_PYTHON_INSTALL_DIR: join(home, "work/.uv/python"),
       },
+      reads: [],
     });
-    expect(resolveLaunch(spec("pipx run x"), undefined, { ...places, path })).toEqual({
+    expect(resolveLaunch(spec("pipx runpip x"), undefined, { ...places, path })).toEqual({
       file: join(home, "python/pipx"),
-      args: ["run", "x"],
+      args: ["runpip", "x"],
       env: { PIPX_HOME: join(home, "work/.pipx/home"), PIPX_BIN_DIR: join(home, "work/.pipx/bin") },
+      reads: [],
     });
-  });
-
-  test("uv stands in for a missing uvx", () => {
-    const launch = resolveLaunch(spec("uvx x y"), undefined, { ...places, path: join(home, "uv-only") });
-    expect(launch).toMatchObject({ file: join(home, "uv-only/uv"), args: ["tool", "run", "x", "y"] });
   });
 
   test.each([
-    ["uvx x", /"uvx".*pip install uv.*docs\.astral\.sh\/uv/],
-    ["uv run x", /"uv".*pip install uv/],
-    ["pipx run x", /"pipx".*apt install pipx/],
-    ["/opt/none/uvx x", /"\/opt\/none\/uvx"/],
+    ["uv run /opt/x.py", /"uv".*pip install uv.*docs\.astral\.sh\/uv/],
+    ["pipx runpip x", /"pipx".*apt install pipx/],
+    ["/opt/none/uv run /opt/x.py", /"\/opt\/none\/uv"/],
   ])("%s without the tool says how to get it", (line, expected) => {
     const error = failure(() => resolveLaunch(spec(line), undefined, places));
     expect(error.code).toBe("install-failed");

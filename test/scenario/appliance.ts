@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startAppliance } from "../../src/app.ts";
 import { createLog } from "../../src/log.ts";
+import type { StdioSpec } from "../../src/model/server-spec.ts";
 import { paths, prepare } from "../../src/paths.ts";
 import { readSettings } from "../../src/settings.ts";
 import { until } from "../e2e/wait.ts";
@@ -21,7 +22,7 @@ export interface Crib {
   add(
     name: string,
     argv: readonly string[],
-    options?: { isReady?: boolean; signal?: AbortSignal },
+    options?: { isReady?: boolean; signal?: AbortSignal; with?: Partial<StdioSpec> },
   ): Promise<void>;
   /** The text of a new token. */
   token(name: string, servers?: readonly string[]): Promise<string>;
@@ -72,11 +73,11 @@ export async function openCrib(flags: Readonly<Record<string, string>> = {}): Pr
     port: Number(new URL(appliance.url).port),
     log,
     admin,
-    async add(name, [command = "", ...args], { isReady = true, signal } = {}) {
+    async add(name, [command = "", ...args], { isReady = true, signal, with: more } = {}) {
       const response = await admin(
         "POST",
         "/servers",
-        { name, spec: { kind: "stdio", command, args } },
+        { name, spec: { kind: "stdio", command, args, ...more } },
         signal,
       );
       const events = (await response.text()).trim().split("\n");

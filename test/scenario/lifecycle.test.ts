@@ -39,15 +39,19 @@ describe("a server that dies in the middle of a call", () => {
     ] as const) {
       expect(answer.status).toBe(200);
       expect(answer.messages).toMatchObject([
-        { id, error: { code: 5021, data: { server: "mortal", code: "server-lost" } } },
+        { id, error: { code: 5021, data: { server: "mortal", code: "server-lost", retry: "unknown" } } },
       ]);
       expect(answer.messages[0]?.error?.message).toBe(
-        "mortal: The server exited with code 3; its last line on stderr: told to die",
+        "mortal: The server exited with code 3; its last line on stderr: told to die. " +
+          "The call may have been carried out and was not repeated: find out before you make it again.",
       );
     }
     const next = await within("the next process", agent.post(call("mortal__raw", { x: 1 }), session), 5_000);
     expect(next.messages[0]?.result).toMatchObject({ params: { arguments: { x: 1 } } });
     expect(await view("mortal")).toMatchObject({ state: "ready", exits: 1 });
+    // What was lost is nobody's to repeat: neither process got it a second time.
+    const said = await crib.logs("mortal");
+    expect(said.match(/^(holding 1|told to die)$/gm)).toEqual(["holding 1", "told to die"]);
     await isGoodServed();
   });
 });

@@ -17,7 +17,10 @@ const added: string[] = [];
 const cancelled: string[] = [];
 const held: Message[] = [];
 
-const TOOLS = ["raw", "progress", "hold", "release", "cancelled", "grow", "die"];
+/** Of this process: inside a cage all have the same process id. */
+const self = crypto.randomUUID();
+
+const TOOLS = ["raw", "progress", "hold", "release", "cancelled", "grow", "die", "who"];
 
 startPeer({
   handlers: {
@@ -53,6 +56,8 @@ startPeer({
           added.push(`added_${added.length}`);
           peer.send('{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n');
           return peer.answer(message, textResult("grown"));
+        case "who":
+          return peer.answer(message, textResult(self));
         case "die":
           return exitSaying("told to die", 3);
         // Its own params, byte for byte.

@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { type Migration, MIGRATIONS } from "../../src/store/migrations.ts";
 import { failure, place, server } from "./fixture.ts";
 
-const second: Migration = {
-  version: 2,
-  name: "second",
+const known = MIGRATIONS.length;
+const next: Migration = {
+  version: known + 1,
+  name: "next",
   sql: "CREATE TABLE more (a TEXT) STRICT; INSERT INTO more VALUES ('x');",
 };
 const broken: Migration = {
-  version: 3,
+  version: known + 2,
   name: "broken",
   sql: "CREATE TABLE half (a TEXT) STRICT; INSERT INTO nowhere VALUES (1);",
 };
@@ -33,17 +34,17 @@ test("what is missing is applied once and recorded; what is there stays", () => 
   const store = at.open({ now: () => 1 });
   store.insertServer(server("a"));
   store.close();
-  for (const now of [2, 3]) at.open({ migrations: [...MIGRATIONS, second], now: () => now }).close();
+  for (const now of [2, 3]) at.open({ migrations: [...MIGRATIONS, next], now: () => now }).close();
   expect(at.sql("SELECT version, name, applied_at FROM migrations")).toEqual([
-    { version: 1, name: "initial", applied_at: 1 },
-    { version: 2, name: "second", applied_at: 2 },
+    ...MIGRATIONS.map(({ version, name }) => ({ version, name, applied_at: 1 })),
+    { version: next.version, name: "next", applied_at: 2 },
   ]);
   expect(at.sql("SELECT a FROM more")).toEqual([{ a: "x" }]);
   expect(at.sql("SELECT name FROM servers")).toEqual([{ name: "a" }]);
 });
 
 describe("a migration that fails leaves nothing of itself", () => {
-  const migrations = [...MIGRATIONS, second, broken];
+  const migrations = [...MIGRATIONS, next, broken];
   test("in a new database", () => {
     using at = place();
     expect(failure(() => at.open({ migrations })).message).toContain("no such table: nowhere");
@@ -57,23 +58,22 @@ describe("a migration that fails leaves nothing of itself", () => {
     for (let round = 0; round < 2; round++) {
       expect(failure(() => at.open({ migrations })).message).toContain("no such table: nowhere");
     }
-    expect(at.sql("SELECT version FROM migrations")).toEqual([{ version: 1 }, { version: 2 }]);
+    expect(at.sql("SELECT max(version) AS v FROM migrations")).toEqual([{ v: next.version }]);
     expect(at.sql("SELECT name FROM sqlite_schema WHERE name = 'half'")).toEqual([]);
     const mended = { ...broken, sql: "CREATE TABLE half (a TEXT) STRICT" };
-    at.open({ migrations: [...MIGRATIONS, second, mended] });
-    expect(at.sql("SELECT max(version) AS v FROM migrations")).toEqual([{ v: 3 }]);
+    at.open({ migrations: [...MIGRATIONS, next, mended] });
+    expect(at.sql("SELECT max(version) AS v FROM migrations")).toEqual([{ v: broken.version }]);
   });
 });
 
 describe("refused, and left as it is", () => {
   const edited = MIGRATIONS.map((migration) => ({ ...migration, sql: `${migration.sql} ` }));
   const renamed = MIGRATIONS.map((migration) => ({ ...migration, name: "other" }));
-  const known = MIGRATIONS.length;
   const rows: [string, readonly Migration[], string, string][] = [
     [
       "a newer database",
       MIGRATIONS,
-      "UPDATE migrations SET version = 99",
+      `UPDATE migrations SET version = 99 WHERE version = ${known}`,
       `was made by a newer Toolcrib (schema 99, this one knows ${known})`,
     ],
     [
@@ -85,9 +85,9 @@ describe("refused, and left as it is", () => {
     ["a renamed migration", renamed, "SELECT 1", "was made with another migration 1 (initial)"],
     [
       "a gap",
-      [...MIGRATIONS, second],
-      "UPDATE migrations SET version = 2",
-      "was made with another migration 2 (initial)",
+      [...MIGRATIONS, next],
+      `UPDATE migrations SET version = ${known + 1} WHERE version = ${known}`,
+      `was made with another migration ${known + 1} (`,
     ],
   ];
   test.each(rows)("%s", (_, migrations, change, sentence) => {

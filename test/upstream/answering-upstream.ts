@@ -51,6 +51,9 @@ export function answeringUpstream(
     begin,
     notify: () => undefined,
     inFlight: 0,
+    get begun() {
+      return asked.length;
+    },
     closed: new Promise(() => undefined),
     close: () => Promise.resolve(),
     asked,

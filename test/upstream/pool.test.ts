@@ -1,99 +1,12 @@
 // All servers together, with scripted connectors: what a change of the configuration touches and what it leaves alone.
 
 import { describe, expect, test } from "bun:test";
-import { createBus } from "../../src/events.ts";
-import { nullLog } from "../../src/log.ts";
-import type { ConfiguredServer, StdioSpec } from "../../src/model/server-spec.ts";
-import type { OutputRing } from "../../src/process/output-ring.ts";
-import { Pool } from "../../src/upstream/pool.ts";
-import { type ScriptedConnector, scriptedConnector, turns } from "./scripted-connector.ts";
-
-interface Made extends ScriptedConnector {
-  readonly server: ConfiguredServer;
-  readonly output: OutputRing;
-  readonly onSpawn: (pid: number) => void;
-}
-
-interface Lab {
-  readonly pool: Pool;
-  /** Each connector that the pool asked for, in order. */
-  readonly made: readonly Made[];
-  /** `name state` of each event. */
-  readonly events: string[];
-  readonly ready: string[];
-  readonly changed: string[];
-  clock: number;
-}
-
-function openLab(): Lab {
-  const made: Made[] = [];
-  const bus = createBus();
-  const events: string[] = [];
-  const [ready, changed]: [string[], string[]] = [[], []];
-  bus.on("server.state", ({ server, state }) => events.push(`${server} ${state}`));
-  const lab: Lab = {
-    pool: new Pool({
-      connectorFor(server, output, onSpawn) {
-        const scripted = scriptedConnector();
-        made.push(Object.assign(scripted, { server, output, onSpawn }));
-        return scripted;
-      },
-      parallelStarts: 4,
-      defaultCallTimeoutMs: 600_000,
-      bus,
-      log: nullLog,
-      now: () => lab.clock,
-      random: () => 0.5,
-      onReady: (server) => ready.push(server.name),
-      onListChanged: (server) => changed.push(server.name),
-    }),
-    made,
-    events,
-    ready,
-    changed,
-    clock: 1_000,
-  };
-  return lab;
-}
-
-function configured(
-  name: string,
-  more: Partial<ConfiguredServer> & { callTimeoutMs?: number } = {},
-): ConfiguredServer {
-  const { callTimeoutMs, ...rest } = more;
-  const spec: StdioSpec = {
-    kind: "stdio",
-    command: name,
-    args: [],
-    env: {},
-    cage: { read: [], write: [], network: [] },
-    extra: {},
-    ...(callTimeoutMs === undefined ? {} : { callTimeoutMs }),
-  };
-  return {
-    name,
-    spec,
-    package: undefined,
-    enabled: true,
-    specHash: `hash of ${name}`,
-    createdAt: 0,
-    ...rest,
-  };
-}
-
-async function start(lab: Lab, name: string): Promise<ReturnType<ScriptedConnector["last"]["connect"]>> {
-  const acquired = lab.pool.acquire(name);
-  await turns();
-  const connector = lab.made.findLast((each) => each.server.name === name);
-  if (connector === undefined) throw new Error(`nothing was made for ${name}`);
-  const upstream = connector.last.connect();
-  expect(await acquired).toBe(upstream);
-  return upstream;
-}
+import { turns } from "./scripted-connector.ts";
+import { configured, openPool } from "./pool-lab.ts";
 
 describe("apply", () => {
   test("makes servers known and starts none", async () => {
-    const lab = openLab();
+    const lab = openPool();
     lab.pool.apply([configured("a"), configured("b", { enabled: false })]);
     expect(lab.made.map((each) => each.attempts.length)).toEqual([0]);
     expect(lab.pool.status("a")).toMatchObject({ state: "stopped", pid: undefined });
@@ -104,9 +17,9 @@ describe("apply", () => {
   });
 
   test("does not touch what did not change", async () => {
-    const lab = openLab();
+    const lab = openPool();
     lab.pool.apply([configured("a"), configured("b", { enabled: false })]);
-    const upstream = await start(lab, "a");
+    const upstream = await lab.start("a");
     const events = [...lab.events];
     lab.clock = 9_000;
     lab.pool.apply([configured("a"), configured("b", { enabled: false }), configured("new")]);
@@ -118,9 +31,9 @@ describe("apply", () => {
   });
 
   test("replaces a server whose specification is another; the new one waits for the end of the old", async () => {
-    const lab = openLab();
+    const lab = openPool();
     lab.pool.apply([configured("a")]);
-    const old = await start(lab, "a");
+    const old = await lab.start("a");
     old.ignoresClose = true;
     lab.pool.apply([configured("a", { specHash: "another" })]);
     expect(old.closeCalls).toBe(1);
@@ -145,9 +58,9 @@ describe("apply", () => {
   });
 
   test("disables: ends what runs, and refuses with the way out", async () => {
-    const lab = openLab();
+    const lab = openPool();
     lab.pool.apply([configured("a")]);
-    const upstream = await start(lab, "a");
+    const upstream = await lab.start("a");
     lab.clock = 5_000;
     lab.pool.apply([configured("a", { enabled: false })]);
     await lab.pool.settled();
@@ -170,9 +83,9 @@ describe("apply", () => {
   });
 
   test("drops what is gone, and settled waits for its end", async () => {
-    const lab = openLab();
+    const lab = openPool();
     lab.pool.apply([configured("a"), configured("b")]);
-    const [a, b] = [await start(lab, "a"), await start(lab, "b")];
+    const [a, b] = [await lab.start("a"), await lab.start("b")];
     a.ignoresClose = true;
     lab.pool.apply([configured("b")]);
     expect(lab.pool.status("a")).toBeUndefined();
@@ -192,7 +105,7 @@ describe("apply", () => {
 
 describe("what is told of a server", () => {
   test("its process while there is one, and not the one before", async () => {
-    const lab = openLab();
+    const lab = openPool();
     lab.pool.apply([configured("a")]);
     void lab.pool.acquire("a");
     await turns();
@@ -209,9 +122,9 @@ describe("what is told of a server", () => {
   });
 
   test("the tail of its last crash, with the reason; kept over the next start", async () => {
-    const lab = openLab();
+    const lab = openPool();
     lab.pool.apply([configured("a")]);
-    const upstream = await start(lab, "a");
+    const upstream = await lab.start("a");
     expect(lab.pool.lastCrash("a")).toBeUndefined();
     lab.pool.output("a").push(new TextEncoder().encode("stack trace\n"));
     upstream.crash("The server exited with code 4");
@@ -223,17 +136,17 @@ describe("what is told of a server", () => {
   });
 
   test("the time for its calls: its own, or the appliance's", () => {
-    const lab = openLab();
-    lab.pool.apply([configured("a"), configured("b", { callTimeoutMs: 1234 })]);
+    const lab = openPool();
+    lab.pool.apply([configured("a"), configured("b", { with: { callTimeoutMs: 1234 } })]);
     expect(["a", "b", "c"].map((name) => lab.pool.callTimeoutMs(name))).toEqual([600_000, 1234, 600_000]);
   });
 });
 
 describe("what a server says", () => {
   test("about its lists is passed on; anything else is not", async () => {
-    const lab = openLab();
+    const lab = openPool();
     lab.pool.apply([configured("a")]);
-    await start(lab, "a");
+    await lab.start("a");
     expect(lab.ready).toEqual(["a"]);
     const listener = lab.made[0]?.last.listener;
     for (const method of [
@@ -250,7 +163,7 @@ describe("what a server says", () => {
   });
 
   test("before its handshake is done does not count", async () => {
-    const lab = openLab();
+    const lab = openPool();
     lab.pool.apply([configured("a")]);
     void lab.pool.acquire("a").catch(() => undefined);
     await turns();
@@ -261,9 +174,9 @@ describe("what a server says", () => {
 });
 
 test("close ends all, starting ones too, and nothing can be had afterwards", async () => {
-  const lab = openLab();
+  const lab = openPool();
   lab.pool.apply([configured("a"), configured("b"), configured("c")]);
-  await start(lab, "a");
+  await lab.start("a");
   const starting = lab.pool.acquire("b").catch((thrown: unknown) => thrown);
   await turns();
   await lab.pool.close();

@@ -3,6 +3,7 @@
 
 import { AppError } from "../../src/errors.ts";
 import type {
+  AnswerSink,
   Connector,
   Hello,
   PendingCall,
@@ -22,7 +23,9 @@ export class ScriptedUpstream implements Upstream {
   readonly hello: Hello;
   readonly closed: Promise<AppError>;
   readonly requests: UpstreamRequest[] = [];
+  readonly sinks: AnswerSink[] = [];
   inFlight = 0;
+  begun = 0;
   closeCalls = 0;
   /** While true, `close` asks and nothing ends. */
   ignoresClose = false;
@@ -35,9 +38,21 @@ export class ScriptedUpstream implements Upstream {
     this.#end = resolve;
   }
 
-  begin(request: UpstreamRequest): PendingCall {
+  /** Counts as in flight until the test answers it by `settle`. */
+  begin(request: UpstreamRequest, sink: AnswerSink): PendingCall {
     this.requests.push(request);
+    this.sinks.push(sink);
+    this.inFlight++;
+    this.begun++;
     return { cancel: () => undefined };
+  }
+
+  /** The oldest request that has no answer gets one. */
+  settle(answer: (sink: AnswerSink) => void = (sink) => sink.result(new Uint8Array())): void {
+    const sink = this.sinks.shift();
+    if (sink === undefined) throw new Error("nobody waits for an answer");
+    this.inFlight--;
+    answer(sink);
   }
 
   notify(): void {}
@@ -71,6 +86,8 @@ export interface ScriptedConnector extends Connector {
   readonly attempts: readonly Attempt[];
   /** The newest attempt. */
   readonly last: Attempt;
+  /** The newest attempt waits for the test's word. */
+  readonly isOpen: boolean;
   /** Attempts that have neither failed nor connected, and connections that are not over. */
   readonly alive: number;
 }
@@ -79,8 +96,12 @@ export interface ScriptedConnector extends Connector {
 export function scriptedConnector(): ScriptedConnector {
   const attempts: Attempt[] = [];
   let alive = 0;
+  let isOpen = false;
   return {
     attempts,
+    get isOpen() {
+      return isOpen;
+    },
     get last() {
       const last = attempts.at(-1);
       if (last === undefined) throw new Error("nobody tried to connect");
@@ -92,15 +113,18 @@ export function scriptedConnector(): ScriptedConnector {
     connect(listener, signal) {
       const { promise, resolve, reject } = Promise.withResolvers<Upstream>();
       alive++;
+      isOpen = true;
       let connects = true;
       const fail = (error: unknown): void => {
         if (connects) alive--;
+        if (connects) isOpen = false;
         connects = false;
         reject(error);
       };
       signal.addEventListener("abort", () => fail(signal.reason), { once: true });
       const connect = (upstream = new ScriptedUpstream()): ScriptedUpstream => {
         connects = false;
+        isOpen = false;
         void upstream.closed.then(() => alive--);
         resolve(upstream);
         return upstream;

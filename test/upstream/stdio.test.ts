@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { uncaged } from "../../src/cage/launch-plan.ts";
+import { bareStart } from "../../src/cage/prepared-start.ts";
 import { installLauncher } from "../../src/cage/launcher.ts";
 import { AppError, toAppError } from "../../src/errors.ts";
 import { nullLog } from "../../src/log.ts";
@@ -41,7 +43,8 @@ function start(
   const stderr = new OutputRing(65_536);
   const pids: number[] = [];
   const connector = stdioConnector({
-    plan: async () => ({ argv, env: { PATH: "/usr/bin:/bin" }, cwd: directory, launcher }),
+    prepare: async () =>
+      bareStart(uncaged({ argv, env: { PATH: "/usr/bin:/bin" }, cwd: directory, launcher })),
     clientInfo: { name: "toolcrib", version: "1" },
     startTimeoutMs: 30_000,
     maxLineBytes: 64 * MIB,
@@ -131,29 +134,30 @@ describe("a start that fails says why", () => {
       /lacks protocolVersion or capabilities/,
     ],
   ];
-  test.each(cases)("%s", async (_about, argv, startTimeoutMs, sentence) => {
+  test.each(cases)("%s", async (about, argv, startTimeoutMs, sentence) => {
     const started = start(argv, { startTimeoutMs });
     const error = await within("the failure", failure(started));
-    expect(error.code).toBe("start-failed");
+    expect(error.code).toBe(about === "is not there" ? "blocked" : "start-failed");
     expect(error.message).toMatch(sentence);
     expect(started.pids.filter(isAlive)).toEqual([]);
   });
 
   test("when there is no plan for it", async () => {
     const planned = start([], {
-      plan: () => Promise.reject(new AppError("start-failed", "uv is not installed.")),
+      prepare: () => Promise.reject(new AppError("start-failed", "uv is not installed.")),
     });
     expect((await failure(planned)).message).toBe("uv is not installed.");
     expect(planned.pids).toEqual([]);
   });
 
   test("when its directory is not there", async () => {
-    const plan = { argv: ["/bin/cat"], env: {}, cwd: join(directory, "none"), launcher };
-    const error: unknown = await start([], { plan: () => Promise.resolve(plan) }).connecting.catch(
-      toAppError,
-    );
+    const plan = uncaged({ argv: ["/bin/cat"], env: {}, cwd: join(directory, "none"), launcher });
+    const error: unknown = await start([], {
+      prepare: () => Promise.resolve(bareStart(plan)),
+    }).connecting.catch(toAppError);
     expect(error).toBeInstanceOf(AppError);
-    expect(String(error)).toContain("ENOENT");
+    expect(error).toMatchObject({ code: "blocked" });
+    expect(String(error)).toContain("No such file or directory");
   });
 });
 
@@ -171,10 +175,10 @@ describe("called off", () => {
 
   test("while it is planned, nothing is started", async () => {
     const abort = new AbortController();
-    const { promise, resolve } = Promise.withResolvers<Awaited<ReturnType<StdioOptions["plan"]>>>();
-    const started = start([], { plan: () => promise }, abort.signal);
+    const { promise, resolve } = Promise.withResolvers<Awaited<ReturnType<StdioOptions["prepare"]>>>();
+    const started = start([], { prepare: () => promise }, abort.signal);
     abort.abort(new AppError("server-lost", "The server is being stopped."));
-    resolve({ argv: ["/bin/cat"], env: {}, cwd: directory, launcher });
+    resolve(bareStart(uncaged({ argv: ["/bin/cat"], env: {}, cwd: directory, launcher })));
     expect((await failure(started)).code).not.toBe("internal");
     expect(started.pids).toEqual([]);
   });

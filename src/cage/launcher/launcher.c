@@ -1,12 +1,24 @@
-// Runs one server and ends with it: nothing that the server started outlives the server, the launcher or the
-// appliance, `kill -9` of any one of them included.
+// Runs one server, in the cage that it is given, and ends with it: nothing that the server started outlives the
+// server, the launcher or the appliance, `kill -9` of any one of them included.
 //
-//   launcher PARENT -- FILE [ARGUMENT…]    run FILE (absolute path); PARENT is the process id of the spawner
-//   launcher --self-test                   exit 0 where this host has all that a launch needs
+//   launcher PARENT        run what a specification (spec.h) on descriptor 3 says; PARENT is the process id of the
+//                          spawner, and descriptors 3 and 4 are Unix stream sockets
+//   launcher PARENT -- FILE [ARGUMENT…]
+//                          run FILE (absolute path) without a cage, with environment and directory as they are
+//   launcher --self-test   exit 0 where this host has all that every launch needs
+//   launcher --facts       what this kernel lets this user do, a line each (facts.h)
 //
-// Environment, working directory, stdin, stdout and stderr are the spawner's gift to FILE and pass as they are; every
-// other descriptor is closed. FILE cannot gain rights (no_new_privs): sudo and setuid programs do not work in it.
+// A specification holds arguments, environment and directory as well, so that no secret stands in the argument list or
+// in /proc for one moment. Stdin, stdout and stderr are the spawner's gift to FILE and pass as they are; every other
+// descriptor is closed. FILE cannot gain rights (no_new_privs): sudo and setuid programs do not work in it.
 // NB: "parent" is a thread to Linux: the one that spawns has to live as long as the appliance does.
+//
+// With a specification, descriptor 4 is the report, in lines:
+//   inner PID               of the process above the server, as the host counts
+//   listeners COUNT         so many descriptors came back on 3, with one byte, in the order of the specification
+//   note WHAT: WHY          something was asked for that cannot be, and is done without
+//   refused WHAT: WHY       nothing runs; exit 125
+// and its end, without `refused`, says that the server runs (or that FILE could not be executed, see Exit).
 //
 //   SIGTERM   SIGTERM to every descendant, once
 //   SIGUSR1   SIGKILL to every descendant until none is left, then exit; the same when FILE or the spawner ends
@@ -19,159 +31,25 @@
 //
 //   appliance ── outer ── inner ── FILE ── whatever FILE starts, however often it forks and detaches
 //
-// Both are subreapers: who loses its parent becomes a child of inner; were inner killed, of outer. Were outer killed,
-// inner is told. NB: a server with the rights to signal its launcher could still SIGKILL or SIGSTOP both at once:
-// only a process namespace takes that from it.
+// `off` and `confined`: both are subreapers; who loses its parent becomes a child of inner; were inner killed, of
+// outer. Were outer killed, inner is told. NB: a server with the rights to signal its launcher could still SIGKILL or
+// SIGSTOP both at once: only a process namespace takes that from it.
+// `isolated`: inner is process 1 of a namespace, and its end is the end of all in it. No server can signal or trace it.
 
-#include "linux.h"
-#include "proc.h"
-
-enum { EXIT_TROUBLE = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127, EXIT_SIGNAL = 128 };
-
-static const signal_set HEARD = SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGUSR1);
-static const signal_set DEATHS = SIGNAL_BIT(SIGCHLD);
-
-// ---- Text
-
-static unsigned long length(const char *text) {
-  unsigned long count = 0;
-  while (text[count]) count++;
-  return count;
-}
-
-static int equal(const char *a, const char *b) {
-  while (*a && *a == *b) a++, b++;
-  return *a == *b;
-}
-
-static const char *reason(long error) {
-  switch (-error) {
-    case EPERM: return "Operation not permitted";
-    case ENOENT: return "No such file or directory";
-    case EIO: return "Input/output error";
-    case E2BIG: return "Argument list too long";
-    case ENOEXEC: return "Exec format error";
-    case EAGAIN: return "Resource temporarily unavailable";
-    case ENOMEM: return "Cannot allocate memory";
-    case EACCES: return "Permission denied";
-    case ENOTDIR: return "Not a directory";
-    case EINVAL: return "Invalid argument";
-    case ENFILE: return "Too many open files in system";
-    case ETXTBSY: return "Text file busy";
-    case ENAMETOOLONG: return "File name too long";
-    case ENOSYS: return "Function not implemented";
-    case ELOOP: return "Too many levels of symbolic links";
-    default: return "The system refused it";
-  }
-}
-
-// One line on stderr, in one write so that nothing gets between.
-static void complain(const char *what, const char *name, const char *why) {
-  const struct text_part line[] = {{"toolcrib-launcher: ", 19}, {what, length(what)}, {name, length(name)},
-                                   {": ", 2},                   {why, length(why)},   {"\n", 1}};
-  sys(writev, 2, line, 6);
-}
-
-_Noreturn static void leave(int code) {
-  for (;;) sys(exit_group, code);
-}
-
-_Noreturn static void give_up(const char *what, const char *why) {
-  complain(what, "", why);
-  leave(EXIT_TROUBLE);
-}
-
-// ---- Children
-
-struct ward {
-  int pid;     // the child whose end is the end of all
-  int status;  // as wait4 tells it
-  int ended;
-};
-
-// Buries all that are dead. False when no child is left, dead or alive.
-static int bury(struct ward *ward) {
-  for (;;) {
-    int status = 0;
-    const long pid = sys(wait4, -1, &status, WNOHANG | __WALL, 0);
-    if (pid == 0) return 1;
-    if (pid < 0) return 0;  // ECHILD is all that can be
-    if (pid != ward->pid) continue;
-    ward->status = status;
-    ward->ended = 1;
-  }
-}
-
-// SIGKILL to every descendant until none is left. A pass reaches all that live when it begins, and of those that are
-// born meanwhile the ones that it has not gone past; who is hit never forks again, so what is left shrinks from pass
-// to pass. It ends only when the kernel says that there is no child any more; for one that hangs in the kernel it
-// waits, in growing steps.
-static void end_all(struct ward *ward) {
-  struct __kernel_timespec pause = {0, 5 * 1000 * 1000};
-  const long longest = 640 * 1000 * 1000;
-  // To be heard above a fork bomb; for root only, and then with an effect.
-  sys(setpriority, PRIO_PROCESS, 0, -20);
-  while (bury(ward)) {
-    signal_descendants(SIGKILL);
-    const long heard = sys(rt_sigtimedwait, &DEATHS, 0, &pause, sizeof DEATHS);
-    if (heard < 0 && pause.tv_nsec < longest) pause.tv_nsec *= 2;
-  }
-}
-
-// Watches over a child and all that descends from it; returns, with the exit code, when all of it is gone.
-static int guard(int child, int is_outer) {
-  struct ward ward = {child, 0, 0};
-  // The server's pipes belong to the server alone: its end has to be their end.
-  for (int descriptor = 0; descriptor <= 2; descriptor++) sys(close, descriptor);
-  sys(chdir, "/");
-  for (;;) {
-    const long signal = sys(rt_sigtimedwait, &HEARD, 0, 0, sizeof HEARD);
-    // Inner passes it on to all; from here they would get it twice, and many take the second for "at once".
-    if (signal == SIGTERM && is_outer) sys(kill, child, SIGTERM);
-    if (signal == SIGTERM && !is_outer) signal_descendants(SIGTERM);
-    if (signal == SIGCHLD) bury(&ward);
-    if (signal == SIGUSR1 || ward.ended) break;
-  }
-  end_all(&ward);
-  const int ended_by = ward.status & 0x7f;
-  return ended_by ? EXIT_SIGNAL + ended_by : ward.status >> 8 & 0xff;
-}
-
-// Asks for `signal` when `parent` dies. False when it is dead already.
-static int tie_to(long parent, int signal) {
-  sys(prctl, PR_SET_PDEATHSIG, signal);
-  return sys(getppid) == parent;
-}
-
-// A new process that gets `signal` when this one dies. Returns twice, as fork does: 0 in the new one.
-static int fork_tied(int signal) {
-  const long parent = sys(getpid);
-  const long child = sys(clone, SIGCHLD);
-  if (child < 0) give_up("cannot start a process", reason(child));
-  if (child == 0 && !tie_to(parent, signal)) leave(EXIT_TROUBLE);
-  return (int)child;
-}
-
-_Noreturn static void run(char **argv, char **environment) {
-  const signal_set none = 0;
-  sys(setsid);
-  sys(rt_sigprocmask, SIG_SETMASK, &none, 0, sizeof none);
-  const long error = sys(execve, argv[0], argv, environment);
-  // A script whose interpreter is missing gives the same error as a missing script.
-  const int there = error == -ENOENT && sys(faccessat, AT_FDCWD, argv[0], 0) == 0;
-  complain("cannot run ", argv[0], there ? "The interpreter that it asks for does not exist" : reason(error));
-  leave(error == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
-}
+#include "facts.h"
+#include "family.h"
+#include "order.h"
+#include "server.h"
 
 // ---- What the spawner left behind
 
-static void close_others(void) {
-  if (sys(close_range, 3, ~0U, 0) == 0) return;
+static void close_from(unsigned first) {
+  if (sys(close_range, first, ~0U, 0) == 0) return;
   // Linux before 5.9, or a filter that does not know the call.
   struct listing open;
   if (!open_listing(&open, "/proc/self/fd")) return;
   for (int descriptor; (descriptor = next_number(&open)) >= 0;) {
-    if (descriptor > 2 && descriptor != open.directory) sys(close, descriptor);
+    if (descriptor >= (int)first && descriptor != open.directory) sys(close, descriptor);
   }
   sys(close, open.directory);
 }
@@ -193,47 +71,140 @@ static void widen_stdout(void) {
   sys(setsockopt, 1, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }
 
-static void require(long result, const char *what) {
-  if (result < 0) give_up(what, reason(result));
-}
-
-static void prepare(void) {
+static void prepare(unsigned first_to_close) {
   struct listing all;
   take_signals();
-  close_others();
+  close_from(first_to_close);
   sys(setsid);  // fails where the spawner has done it
-  require(sys(prctl, PR_SET_NO_NEW_PRIVS, 1), "cannot give up new privileges");
-  require(sys(prctl, PR_SET_CHILD_SUBREAPER, 1), "cannot adopt orphans");
-  require(open_listing(&all, "/proc") ? 0 : all.directory, "cannot read /proc, which has to be mounted");
+  must(sys(prctl, PR_SET_NO_NEW_PRIVS, 1), "cannot give up new privileges", "");
+  must(sys(prctl, PR_SET_CHILD_SUBREAPER, 1), "cannot adopt orphans", "");
+  must(open_listing(&all, "/proc") ? 0 : all.directory, "cannot read /proc, which has to be mounted", "");
   sys(close, all.directory);
 }
 
-static int launch(int argc, char **argv, char **environment) {
-  if (argc == 2 && equal(argv[1], "--self-test")) {
-    prepare();
-    return 0;
+// ---- Inner
+
+static void join_cgroups(const struct spec *spec) {
+  struct record record;
+  struct cursor cursor = all_records(spec);
+  while (next_of(&cursor, CGROUP, &record)) {
+    must(write_file(AT_FDCWD, text_of(&record), "0"), "cannot join the group ", text_of(&record));
   }
-  const char *rest = argc > 1 ? argv[1] : "";
-  const int parent = read_number(&rest);
-  if (argc < 4 || parent < 0 || *rest || !equal(argv[2], "--") || argv[3][0] != '/') {
-    give_up("usage", "toolcrib-launcher PARENT -- FILE [ARGUMENT…], FILE being an absolute path");
+}
+
+static void isolate(const struct spec *spec, unsigned uid_outside, unsigned gid_outside) {
+  if (spec->identity == USER_NAMESPACE) {
+    must(show_as(spec->uid, spec->gid, uid_outside, gid_outside), "cannot map users", "");
   }
-  prepare();
+  // After it has joined: what it is in becomes the root of what it sees.
+  const long unshared = sys(unshare, CLONE_NEWCGROUP);
+  if (unshared < 0) note("no cgroup namespace", "", reason(unshared));
+  if (spec->hostname) {
+    must(sys(sethostname, spec->hostname, length(spec->hostname)), "cannot set the host name", "");
+  }
+  open_network(spec);
+  build_view(spec);
+}
+
+// What of the launcher a server can see in its /proc: not where it lies, nor who started it.
+static void hide_arguments(char **arguments) {
+  for (; *arguments; arguments++) memset(*arguments, 0, length(*arguments));
+  sys(prctl, PR_SET_NAME, "launcher");
+}
+
+static int be_inner(struct order *order, unsigned uid_outside, unsigned gid_outside) {
+  const struct spec *spec = &order->spec;
+  const int isolated = spec->level == ISOLATED;
+  struct tether tether;
+  sys(prctl, PR_SET_CHILD_SUBREAPER, 1);  // does not pass to a child by itself
+  join_cgroups(spec);
+  if (isolated) {
+    hide_arguments(order->own_arguments);
+    isolate(spec, uid_outside, gid_outside);
+  }
+  sys(prctl, PR_SET_DUMPABLE, 0);
+
+  const long self = sys(getpid);
+  const int server = fork_tied(&tether, 0, SIGKILL);
+  if (server == 0) become_server(order, self);
+  let_go(&tether);
+  forget_order();
+  // To end what is in the namespace, of whatever user, is all that is left to do.
+  if (isolated) must(keep_capabilities(CAPABILITY_BIT(CAP_KILL)), "cannot give up capabilities", "");
+  return guard(server, isolated ? INNER_AS_ONE : INNER);
+}
+
+// ---- Outer
+
+static unsigned long namespaces_of(const struct spec *spec) {
+  if (spec->level != ISOLATED) return 0;
+  const unsigned long all = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+  return spec->identity == USER_NAMESPACE ? all | CLONE_NEWUSER : all;
+}
+
+static int launch(struct order *order) {
+  const struct spec *spec = &order->spec;
+  struct tether tether;
+  const unsigned uid = (unsigned)sys(geteuid), gid = (unsigned)sys(getegid);
+  // Whatever number shows inside, the host would see root.
+  if (spec->identity == USER_NAMESPACE && uid == 0) refuse("a user namespace for root", "", "give it a user of its own");
+  if (spec->identity == OWN_UID && uid != 0) refuse("a user of the server's own", "", "only root can give it one");
+  widen_stdout();
+  if (spec->terminal) sys(ioctl, 0, TIOCNOTTY);
+
+  const int inner = fork_tied(&tether, namespaces_of(spec), spec->level == ISOLATED ? SIGKILL : SIGUSR1);
+  if (inner == 0) return be_inner(order, uid, gid);
+  report_number("inner ", inner);
+  forget_order();
+  sys(prctl, PR_SET_DUMPABLE, 0);
+  let_go(&tether);
+  return guard(inner, OUTER);
+}
+
+static int launch_as_specified(int parent, char **own_arguments) {
+  struct order order = {.own_arguments = own_arguments};
+  prepare(REPORT + 1);
   // Nobody is left to read a complaint.
   if (!tie_to(parent, SIGUSR1)) leave(EXIT_TROUBLE);
-  widen_stdout();
-
-  const int inner = fork_tied(SIGUSR1);
-  if (inner > 0) return guard(inner, 1);
-  sys(prctl, PR_SET_CHILD_SUBREAPER, 1);  // does not pass to a child by itself
-
-  const int server = fork_tied(SIGKILL);
-  if (server > 0) return guard(server, 0);
-  run(argv + 3, environment);
+  is_reporting = 1;
+  // Bun's sockets do not wait; here there is nothing else to do.
+  sys(fcntl, SPEC, F_SETFL, 0);
+  sys(fcntl, REPORT, F_SETFL, 0);
+  read_order(&order);
+  return launch(&order);
 }
 
-_Noreturn void start(long *stack) {
-  const int argc = (int)stack[0];
-  char **argv = (char **)(stack + 1);
-  leave(launch(argc, argv, argv + argc + 1));
+static int launch_as_it_is(int parent, char **arguments, char **variables) {
+  struct order order = {.spec = {.directory = "."}, .arguments = arguments, .variables = variables};
+  prepare(STDERR + 1);
+  if (!tie_to(parent, SIGUSR1)) leave(EXIT_TROUBLE);
+  return launch(&order);
 }
+
+// ---- The ways to be called
+
+static int self_test(void) {
+  prepare(STDERR + 1);
+  return 0;
+}
+
+static int facts(void) {
+  prepare(STDERR + 1);
+  print_facts();
+  return 0;
+}
+
+static int choose(int argc, char **argv) {
+  const char *first = argc > 1 ? argv[1] : "";
+  if (argc == 2 && equal(first, "--self-test")) return self_test();
+  if (argc == 2 && equal(first, "--facts")) return facts();
+  const int parent = read_number(&first);
+  if (parent >= 0 && !*first) {
+    if (argc == 2) return launch_as_specified(parent, argv);
+    if (argc > 3 && equal(argv[2], "--") && argv[3][0] == '/') return launch_as_it_is(parent, argv + 3, argv + argc + 1);
+  }
+  complain("usage", "", "toolcrib-launcher PARENT [-- FILE [ARGUMENT…]], FILE being an absolute path");
+  return EXIT_TROUBLE;
+}
+
+_Noreturn void start(long *stack) { leave(choose((int)stack[0], (char **)(stack + 1))); }

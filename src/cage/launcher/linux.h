@@ -1,8 +1,10 @@
-// The floor under launcher.c: how a program without a C library starts and calls Linux, on x86-64 and arm64.
+// The floor under the launcher and the probe: how a program without a C library starts and calls Linux, on x86-64 and
+// arm64.
 //
 // There is no C library on purpose: the bytes of the launcher then depend on nothing but the compiler, one source
 // serves both machines, and the resident memory of one launcher is that of a few pages. Numbers and structures
-// come from the kernel's own headers, which are an interface that never changes.
+// come from the kernel's own headers, which are an interface that never changes; what the headers of Linux 6.1 do not
+// have yet, or leave to a C library, is written down where it is used.
 
 #ifndef TOOLCRIB_LINUX_H
 #define TOOLCRIB_LINUX_H
@@ -55,17 +57,13 @@ static long linux_call(long number, long a, long b, long c, long d, long e) {
 #define sys_with(name, a, b, c, d, e, ...) \
   linux_call(__NR_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e))
 
-// Laid out by the kernel; its headers do not export them.
+// Laid out by the kernel; its headers do not export it.
 struct directory_entry {  // linux_dirent64
   unsigned long long inode;
   long long offset;
   unsigned short size;
   unsigned char kind;
   char name[];
-};
-struct text_part {  // iovec
-  const char *text;
-  unsigned long length;
 };
 
 // The kernel's own set of signals: bit n - 1 for signal n.

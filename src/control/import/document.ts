@@ -6,9 +6,9 @@ import type { PlanView } from "../../model/api.ts";
 import { nearest } from "../../nearest.ts";
 import { printable, quoted } from "../../model/printable.ts";
 import { toServerName } from "../../package/default-name.ts";
-import { checkName, finish, usage, type PlanOptions } from "./draft.ts";
+import { checkName, finish, type PlanContext, usage, type PlanOptions } from "./draft.ts";
 import { isObject, readEntry, type JsonObject } from "./entry.ts";
-import { parseJsonc } from "./jsonc.ts";
+import { type Document, type JsonPath, parseJsonc } from "./jsonc.ts";
 import type { InputQuestions } from "./placeholders.ts";
 
 const MAX_SERVERS = 500;
@@ -16,9 +16,15 @@ const MAX_SERVERS = 500;
 const MAX_LISTED = 20;
 
 /** @throws AppError `usage` (with line and column where the text is not JSON), `too-large` */
-export function planFromDocument(name: string, text: string, options: PlanOptions): PlanView {
+export function planFromDocument(
+  name: string,
+  text: string,
+  options: PlanOptions,
+  context: PlanContext,
+): PlanView {
   refuseOtherFormats(name, text);
-  const form = findForm(name, parseJsonc(name, text));
+  const document = parseJsonc(name, text);
+  const form = findForm(name, document.value);
   const entries = Object.entries(form.servers);
   if (entries.length === 0) throw usage(`${quoted(name)} has no servers in it.`);
   if (entries.length > MAX_SERVERS) throw usage(`${quoted(name)} has more than ${MAX_SERVERS} servers.`);
@@ -34,14 +40,14 @@ export function planFromDocument(name: string, text: string, options: PlanOption
   const servers = entries.flatMap(([key, value], at) => {
     const given = names[at] ?? toServerName(key);
     if (given !== key) notes.push(`${quoted(key)} becomes ${given}.`);
-    return inDocument(name, () => {
+    return inDocument(name, document, [...form.path, key], () => {
       if (!isObject(value)) throw usage(`${given}: has to be a map with "command" or "url".`);
       const entry = readEntry(given, value);
       if (entry.disabled) {
         notes.push(`${given}: is disabled in the file and is not added.`);
         return [];
       }
-      const finished = finish(entry.draft, options, questions);
+      const finished = finish(entry.draft, options, questions, context);
       notes.push(...entry.notes, ...keyNotes(given, entry.draft.unknownKeys), ...finished.notes);
       return [finished.server];
     });
@@ -49,17 +55,23 @@ export function planFromDocument(name: string, text: string, options: PlanOption
   return { servers, notes };
 }
 
-/** What is wrong with an entry says which file it is in. */
-function inDocument<T>(name: string, act: () => T): T {
+/** What is wrong with an entry says which file it is in, and, where that is known, in which line. */
+function inDocument<T>(name: string, document: Document, place: JsonPath, act: () => T): T {
   try {
     return act();
   } catch (thrown) {
-    throw thrown instanceof AppError ? usage(`${quoted(name)}, ${thrown.message}`) : thrown;
+    if (!(thrown instanceof AppError)) throw thrown;
+    const below = thrown.details?.["path"];
+    if (!Array.isArray(below)) throw usage(`${quoted(name)}, ${thrown.message}`);
+    const line = document.lineOf([...place, ...below]);
+    throw new AppError("usage", `${quoted(name)}, line ${line}, ${thrown.message}`, { details: { line } });
   }
 }
 
 interface Form {
   readonly servers: JsonObject;
+  /** Where in the document they stand. */
+  readonly path: JsonPath;
   /** VS Code's questions for values. */
   readonly inputs: unknown;
   readonly unknownKeys: readonly string[];
@@ -80,10 +92,12 @@ function findForm(name: string, document: unknown): Form {
   const inside = document["mcp"];
   const isSettings = isObject(inside) && inside["servers"] !== undefined;
   const found = [
-    { key: "mcpServers", servers: document["mcpServers"], inputs: document["inputs"] },
-    { key: "servers", servers: document["servers"], inputs: document["inputs"] },
+    { key: "mcpServers", path: ["mcpServers"], servers: document["mcpServers"], inputs: document["inputs"] },
+    { key: "servers", path: ["servers"], servers: document["servers"], inputs: document["inputs"] },
     // The settings of VS Code itself.
-    ...(isSettings ? [{ key: "mcp", servers: inside["servers"], inputs: inside["inputs"] }] : []),
+    ...(isSettings
+      ? [{ key: "mcp", path: ["mcp", "servers"], servers: inside["servers"], inputs: inside["inputs"] }]
+      : []),
   ].filter(({ servers }) => servers !== undefined);
 
   const [form, second] = found;
@@ -93,7 +107,7 @@ function findForm(name: string, document: unknown): Form {
   if (!isObject(form.servers))
     throw usage(`${quoted(name)}: "${form.key}" has to be a map of names to servers.`);
   const unknownKeys = Object.keys(document).filter((key) => ![form.key, "inputs", "$schema"].includes(key));
-  return { servers: form.servers, inputs: form.inputs, unknownKeys };
+  return { servers: form.servers, path: form.path, inputs: form.inputs, unknownKeys };
 }
 
 /** A map of nothing but servers is taken as such; whatever else it may be is refused. */
@@ -107,7 +121,7 @@ function findBareMap(name: string, document: JsonObject): Form {
     );
   };
   if (keys.length > 0 && keys.every(isServer))
-    return { servers: document, inputs: undefined, unknownKeys: [] };
+    return { servers: document, path: [], inputs: undefined, unknownKeys: [] };
   const other = keys.find((key) => OTHER_FORMS.has(key));
   if (other !== undefined) {
     throw usage(

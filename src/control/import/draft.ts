@@ -4,15 +4,32 @@
 import * as v from "valibot";
 import { AppError } from "../../errors.ts";
 import type { PlannedServer, PlanRequest } from "../../model/api.ts";
+import { parseHostRule } from "../../model/host-rule.ts";
 import { quoted } from "../../model/printable.ts";
-import { EnvironmentName, ServerName, ServerSpec, type StdioSpec } from "../../model/server-spec.ts";
+import {
+  EnvironmentName,
+  ISOLATIONS,
+  type Isolation,
+  ServerName,
+  ServerSpec,
+  type StdioSpec,
+} from "../../model/server-spec.ts";
 import { understand } from "../../package/command-line.ts";
 import { toServerName } from "../../package/default-name.ts";
+import { cageNotes, checkGrants, readCage } from "./cage.ts";
 import { hasPlaceholder, placeholderNotes, type InputQuestions } from "./placeholders.ts";
 import { summarize } from "./summary.ts";
 
 /** What `add` was told beside the words or the document. */
 export type PlanOptions = Omit<PlanRequest, "words" | "document">;
+
+/** What only the host knows. */
+export interface PlanContext {
+  /** True where the appliance's PATH has such a program: then a bare name is that, and not a package. */
+  readonly hasProgram: (name: string) => boolean;
+  /** Why a server cannot be granted this absolute path, as the end of a sentence; undefined where it can. */
+  readonly grantFault: (path: string) => string | undefined;
+}
 
 /** A server as it was read: the shape is known, the values are not checked yet. */
 export interface Draft {
@@ -30,12 +47,20 @@ export interface Finished {
  * @param options meant for this one server; for several, only the timeouts
  * @throws AppError `usage`, with the server's name, the key and what is wrong with it
  */
-export function finish(draft: Draft, options: PlanOptions, questions: InputQuestions): Finished {
+export function finish(
+  draft: Draft,
+  options: PlanOptions,
+  questions: InputQuestions,
+  context: PlanContext,
+): Finished {
   const { name, unknownKeys } = draft;
   const spec = check(name, merge(draft, options));
-  if (spec.kind === "stdio") checkCommand(name, spec);
+  if (spec.kind === "stdio") {
+    checkCommand(name, spec);
+    checkGrants(name, spec.cage, context.grantFault);
+  }
   const server = { name, spec, summary: summarize(spec), unknownKeys };
-  return { server, notes: placeholderNotes(name, spec, questions) };
+  return { server, notes: [...placeholderNotes(name, spec, questions), ...cageNotes(name, spec)] };
 }
 
 /** The name that was asked for. @throws AppError `usage`, with a name that would do */
@@ -63,7 +88,9 @@ function merge({ name, spec }: Draft, options: PlanOptions): Draft["spec"] {
   for (const key of Object.keys(options.env)) {
     if (!v.is(EnvironmentName, key)) throw usage(`--env: ${quoted(key)} is not the name of a variable.`);
   }
-  const cage = {
+  const cage = readCage(name, {
+    ...spec.cage,
+    ...options.cage,
     read: union(
       spec.cage?.read,
       options.read.map((path) => checkPath("--read", path)),
@@ -73,16 +100,30 @@ function merge({ name, spec }: Draft, options: PlanOptions): Draft["spec"] {
       options.write.map((path) => checkPath("--write", path)),
     ),
     network: union(spec.cage?.network, options.allowHosts.map(checkHost)),
-  };
-  return { ...spec, env: { ...spec.env, ...options.env }, cage, ...timeouts };
+  });
+  return { ...spec, env: { ...spec.env, ...options.env }, cage, ...supervision(name, options), ...timeouts };
 }
 
-function refuseForUrl(name: string, { env, read, write, allowHosts }: PlanOptions): void {
+function supervision(name: string, { isolation, instances }: PlanOptions): Partial<StdioSpec> {
+  if (isolation !== undefined && !isIsolation(isolation))
+    throw usage(`${name}: --isolation is shared, caller or session.`);
+  return {
+    ...(isolation === undefined ? {} : { isolation }),
+    ...(instances === undefined ? {} : { instances }),
+  };
+}
+
+function isIsolation(text: string): text is Isolation {
+  return ISOLATIONS.some((each) => each === text);
+}
+
+function refuseForUrl(name: string, { env, read, write, allowHosts, cage }: PlanOptions): void {
   const given = [
     ["--env", Object.keys(env)],
     ["--read", read],
     ["--write", write],
     ["--allow-host", allowHosts],
+    ["an option of the cage", Object.keys(cage ?? {})],
   ] as const;
   const wrong = given.find(([, values]) => values.length > 0)?.[0];
   if (wrong === undefined) return;
@@ -94,11 +135,11 @@ function checkPath(option: string, path: string): string {
   throw usage(`${option}: ${quoted(path)} is not an absolute path: begin it with /.`);
 }
 
-/** `host:port`; the host may begin with `*.`, an IPv6 address stands in brackets, the port may be `*`. */
 function checkHost(host: string): string {
-  if (/^(?:\[[0-9a-f:.]+\]|(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\*):(?:\d{1,5}|\*)$/i.test(host))
-    return host;
-  throw usage(`--allow-host: ${quoted(host)} is not host:port, as in api.example.com:443.`);
+  if (parseHostRule(host) !== undefined) return host;
+  throw usage(
+    `--allow-host: ${quoted(host)} is not host:port, as in api.example.com:443 or *.example.com:443.`,
+  );
 }
 
 function check(name: string, input: Draft["spec"]): ServerSpec {

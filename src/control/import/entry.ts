@@ -1,10 +1,9 @@
 // One server of an imported file, in the spellings of Claude, Cursor, Windsurf, Cline, Gemini and VS Code. Pure.
 // Called by document.ts for each entry.
 
-import * as v from "valibot";
 import { nearest } from "../../nearest.ts";
 import { printable, quoted } from "../../model/printable.ts";
-import { CageGrants } from "../../model/server-spec.ts";
+import { readCage } from "./cage.ts";
 import { usage, type Draft } from "./draft.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -176,16 +175,6 @@ function readTexts(
     else throw usage(`${name}: the value of ${quoted(field)} in ${quoted(key)} has to be a text.`);
   }
   return { values: Object.fromEntries(values), notes };
-}
-
-function readCage(name: string, cage: unknown): v.InferInput<typeof CageGrants> {
-  const result = v.safeParse(CageGrants, cage);
-  if (result.success) return result.output;
-  const key = v.getDotPath(result.issues[0]);
-  const where = quoted(key === null ? "cage" : `cage.${key}`);
-  throw usage(
-    `${name}: ${where} is not understood: a cage has lists "read" and "write" of absolute paths, and "network".`,
-  );
 }
 
 function readNumber(name: string, entry: JsonObject, key: string): number | undefined {

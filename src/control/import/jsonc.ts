@@ -13,6 +13,17 @@ interface Cursor {
   readonly name: string;
   readonly text: string;
   at: number;
+  /** Where each key and item begins, by its place in the document. */
+  readonly places: Map<string, number>;
+}
+
+/** From the root: keys, and numbers for items of lists. */
+export type JsonPath = readonly (string | number)[];
+
+export interface Document {
+  readonly value: unknown;
+  /** The line, from 1, of a key or item; of the nearest above it that is there. */
+  lineOf(path: JsonPath): number;
 }
 
 /**
@@ -20,28 +31,41 @@ interface Cursor {
  * @throws AppError `too-large`, or `usage` with `details: { line, column }`, both from 1. The sentence shows the line
  * without its values: a key of some service may stand there.
  */
-export function parseJsonc(name: string, text: string): unknown {
+export function parseJsonc(name: string, text: string): Document {
   if (text.length > MAX_CHARACTERS) {
     throw new AppError(
       "too-large",
       `${quoted(name)} is too large: at most ${MAX_CHARACTERS} characters are read.`,
     );
   }
-  const cursor: Cursor = { name, text, at: text.startsWith("\uFEFF") ? 1 : 0 };
+  const places = new Map<string, number>();
+  const cursor: Cursor = { name, text, at: text.startsWith("\uFEFF") ? 1 : 0, places };
   skipBlank(cursor);
-  const value = readValue(cursor, 0);
+  const value = readValue(cursor, []);
   skipBlank(cursor);
   if (cursor.at < text.length) throw failure(cursor, "the document is over, but there is more");
-  return value;
+  return { value, lineOf: (path) => lineOf(text, placeOf(places, path)) };
 }
 
-function readValue(cursor: Cursor, depth: number): unknown {
-  if (depth > MAX_DEPTH) throw failure(cursor, `more than ${MAX_DEPTH} levels deep`);
+function placeOf(places: ReadonlyMap<string, number>, path: JsonPath): number {
+  for (let length = path.length; length > 0; length--) {
+    const at = places.get(JSON.stringify(path.slice(0, length)));
+    if (at !== undefined) return at;
+  }
+  return 0;
+}
+
+function lineOf(text: string, at: number): number {
+  return text.slice(0, at).split("\n").length;
+}
+
+function readValue(cursor: Cursor, path: JsonPath): unknown {
+  if (path.length > MAX_DEPTH) throw failure(cursor, `more than ${MAX_DEPTH} levels deep`);
   switch (cursor.text[cursor.at]) {
     case "{":
-      return readObject(cursor, depth);
+      return readObject(cursor, path);
     case "[":
-      return readArray(cursor, depth);
+      return readArray(cursor, path);
     case '"':
       return readString(cursor);
     default:
@@ -49,7 +73,7 @@ function readValue(cursor: Cursor, depth: number): unknown {
   }
 }
 
-function readObject(cursor: Cursor, depth: number): Record<string, unknown> {
+function readObject(cursor: Cursor, path: JsonPath): Record<string, unknown> {
   const entries = new Map<string, unknown>();
   for (const _ of items(cursor, "}")) {
     if (cursor.text[cursor.at] !== '"') throw failure(cursor, 'a key in double quotes or "}" is expected');
@@ -60,15 +84,21 @@ function readObject(cursor: Cursor, depth: number): Record<string, unknown> {
     if (cursor.text[cursor.at] !== ":") throw failure(cursor, '":" is expected behind the key');
     cursor.at++;
     skipBlank(cursor);
-    entries.set(key, readValue(cursor, depth + 1));
+    const place = [...path, key];
+    cursor.places.set(JSON.stringify(place), keyAt);
+    entries.set(key, readValue(cursor, place));
   }
   // Makes own properties only: a key "__proto__" is a key like others.
   return Object.fromEntries(entries);
 }
 
-function readArray(cursor: Cursor, depth: number): unknown[] {
+function readArray(cursor: Cursor, path: JsonPath): unknown[] {
   const values: unknown[] = [];
-  for (const _ of items(cursor, "]")) values.push(readValue(cursor, depth + 1));
+  for (const _ of items(cursor, "]")) {
+    const place = [...path, values.length];
+    cursor.places.set(JSON.stringify(place), cursor.at);
+    values.push(readValue(cursor, place));
+  }
   return values;
 }
 

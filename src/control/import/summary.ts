@@ -2,8 +2,10 @@
 // line, nothing in it can act on the terminal, and no value of a variable or header is shown.
 
 import { printable, quoted } from "../../model/printable.ts";
-import type { CageGrants, HttpSpec, ServerSpec, StdioSpec } from "../../model/server-spec.ts";
+import { type Cage, CAGE_LIMITS } from "../../model/cage.ts";
+import type { HttpSpec, ServerSpec, StdioSpec } from "../../model/server-spec.ts";
 import { isExactVersion, understand } from "../../package/command-line.ts";
+import { exactVersion } from "../../package/pypi-requirement.ts";
 
 export function summarize(spec: ServerSpec): readonly string[] {
   return spec.kind === "stdio" ? summarizeStdio(spec) : summarizeHttp(spec);
@@ -33,9 +35,7 @@ function summarizeStdio(spec: StdioSpec): readonly string[] {
   return [
     `runs: ${showSpec(spec)}`,
     `from: ${source(spec)}`,
-    "as: the user that the appliance runs as",
-    "may read, write and reach: all that this user can; it is not confined yet",
-    ...grants(spec.cage),
+    ...cageLines(spec.cage),
     ...(spec.cwd === undefined ? [] : [`in: ${printable(spec.cwd)}`]),
     ...names("environment", Object.keys(spec.env)),
     ...timeouts(spec),
@@ -59,11 +59,24 @@ function source(spec: StdioSpec): string {
       const registry = meaning.registry === undefined ? "the npm registry" : showUrl(meaning.registry);
       return `package ${name} of ${registry}, ${version(wanted)}; installed once, its install scripts are not run`;
     }
+    case "pypi": {
+      const { name, wanted } = meaning.packageSpec;
+      const index = meaning.registry === undefined ? "the Python index" : showUrl(meaning.registry);
+      const beside =
+        meaning.with.length === 0 ? "" : ` with ${meaning.with.map((each) => printable(each)).join(", ")}`;
+      return `package ${name}${beside} of ${index}, ${pythonVersion(wanted)}; installed once, nothing of it is built here`;
+    }
     case "python":
       return `${meaning.tool} of this host, which fetches what it needs when the server starts`;
     case "program":
       return "a program of this host";
   }
+}
+
+function pythonVersion(wanted: string): string {
+  if (wanted === "latest") return "the version that is the newest today";
+  const exact = exactVersion(wanted);
+  return exact === undefined ? `the newest version within ${quoted(wanted)}` : `version ${exact}`;
 }
 
 function version(wanted: string): string {
@@ -74,12 +87,42 @@ function version(wanted: string): string {
     : `the newest version within ${quoted(wanted)}`;
 }
 
-function grants(cage: CageGrants): readonly string[] {
+function cageLines(cage: Cage): readonly string[] {
+  if (cage.mode === "off") {
+    return [
+      "as: the user that the appliance runs as, WITHOUT A CAGE: it may read, write and reach all that this user can",
+    ];
+  }
+  const limits = { ...CAGE_LIMITS, ...defined(cage) };
   return [
-    ...list("kept for its cage, may read", cage.read),
-    ...list("kept for its cage, may write", cage.write),
-    ...list("kept for its cage, may reach", cage.network),
+    "as: a user of its own, in a cage",
+    `may read: the system, its package${listed(cage.read)}`,
+    `may write: its own directory${listed(cage.write)}`,
+    `may reach: ${reach(cage)}`,
+    ...Object.entries(cage.broker ?? {}).map(
+      ([name, { host, header }]) =>
+        `never sees ${printable(name)}: it is put into ${printable(header)} for ${printable(host)}`,
+    ),
+    `limits: ${limits.memoryBytes / 1024 ** 2} MiB of memory, ${limits.processes} processes and threads, ${limits.cpus} processors`,
+    ...(cage.minimum === "confined"
+      ? ["starts also where the host can only confine it (Landlock, no namespaces)"]
+      : []),
   ];
+}
+
+function reach(cage: Cage): string {
+  if (cage.learn === true) return "every public address, which is written down (learn)";
+  return cage.network.length === 0 ? "nothing" : cage.network.map((rule) => printable(rule)).join(", ");
+}
+
+function listed(paths: readonly string[]): string {
+  return paths.map((path) => `, ${printable(path)}`).join("");
+}
+
+function defined({ memoryBytes, processes, cpus }: Cage): Partial<typeof CAGE_LIMITS> {
+  return Object.fromEntries(
+    Object.entries({ memoryBytes, processes, cpus }).filter(([, limit]) => limit !== undefined),
+  );
 }
 
 function timeouts(spec: ServerSpec): readonly string[] {

@@ -5,19 +5,13 @@ import type { PlanView } from "../../model/api.ts";
 import { printable, quoted } from "../../model/printable.ts";
 import { parsePackageSpec, understand, type CommandMeaning } from "../../package/command-line.ts";
 import { defaultName, defaultNameOfUrl } from "../../package/default-name.ts";
-import { checkName, finish, usage, type Draft, type PlanOptions } from "./draft.ts";
-
-/** Facts of the host that decide what a bare word means. */
-export interface WordsContext {
-  /** True where the appliance's PATH has such a program: then a bare name is that, and not a package. */
-  readonly hasProgram: (name: string) => boolean;
-}
+import { checkName, finish, usage, type Draft, type PlanContext, type PlanOptions } from "./draft.ts";
 
 /** @throws AppError `usage` */
 export function planFromWords(
   words: readonly string[],
   options: PlanOptions,
-  context: WordsContext,
+  context: PlanContext,
 ): PlanView {
   const [first = "", ...rest] = words;
   if (first.trim() === "") throw usage("Say what to add: a package, a command line, a URL or a file.");
@@ -28,7 +22,7 @@ export function planFromWords(
     ? draftUrl(first, rest)
     : draftCommand(first, rest, context);
   const named = { ...draft, name: options.name === undefined ? draft.name : checkName(options.name) };
-  const { server, notes } = finish(named, options, new Map());
+  const { server, notes } = finish(named, options, new Map(), context);
   return { servers: [server], notes: [...draft.notes, ...notes] };
 }
 
@@ -46,7 +40,7 @@ function draftUrl(url: string, rest: readonly string[]): NotedDraft {
   return { name: defaultNameOfUrl(url), spec: { kind: "http", url }, unknownKeys: [], notes: [] };
 }
 
-function draftCommand(first: string, rest: readonly string[], context: WordsContext): NotedDraft {
+function draftCommand(first: string, rest: readonly string[], context: PlanContext): NotedDraft {
   const guess = guessCommand(first, context);
   const [command = first, ...args] = [...guess.words, ...rest];
   const name = defaultName(describe(command, args));
@@ -77,7 +71,7 @@ const PROGRAMS =
   /^(?:npx|bunx|pnpx|npm|pnpm|yarn|bun|deno|node|nodejs|tsx|uvx?|pipx?|python[\d.]*|py|ruby|java|go|dotnet|php|perl|sh|bash|cmd|docker|podman|env)(?:\.exe|\.cmd)?$/i;
 
 /** What one word stands for, when it may be the name of a package. `npm:` and `pypi:` before it end all doubt. */
-function guessCommand(word: string, context: WordsContext): Guess {
+function guessCommand(word: string, context: PlanContext): Guess {
   const npm = /^npm:(.*)$/.exec(word)?.[1];
   if (npm !== undefined) return { words: ["npx", "-y", npm], notes: [] };
   const pypi = /^pypi:(.*)$/.exec(word)?.[1];

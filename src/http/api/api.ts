@@ -6,6 +6,7 @@ import type { Admin } from "../../control/admin.ts";
 import { AppError } from "../../errors.ts";
 import { presentable, problemResponse } from "../problem.ts";
 import { applianceRoutes } from "./appliance.ts";
+import { cageRoutes } from "./cages.ts";
 import { serverRoutes } from "./servers.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { toolRoutes } from "./tools.ts";
@@ -28,6 +29,7 @@ export function createApi(admin: Admin, info: ApiInfo): Api {
   const routes = new Elysia({ prefix: "/api/v1" })
     .use(applianceRoutes(admin))
     .use(serverRoutes(admin, info.onUnexpected))
+    .use(cageRoutes(admin.cages))
     .use(toolRoutes(admin))
     .use(tokenRoutes(admin));
 

@@ -4,9 +4,19 @@
 import { toOpenAPISchema } from "@elysiajs/openapi/openapi";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import type { AnyElysia } from "elysia";
+import { GrantRequest } from "../../model/cage-view.ts";
 import { AddRequest, CallRequest, PlanRequest, TokenRequest } from "../../model/api.ts";
+import { BundleRequest, SwitchRequest } from "../../model/package-view.ts";
 
-export const REQUEST_BODIES = { PlanRequest, AddRequest, CallRequest, TokenRequest };
+export const REQUEST_BODIES = {
+  PlanRequest,
+  AddRequest,
+  CallRequest,
+  TokenRequest,
+  GrantRequest,
+  SwitchRequest,
+  BundleRequest,
+};
 
 const PROBLEM = {
   description: "What went wrong and what to do next (RFC 9457)",

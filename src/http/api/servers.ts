@@ -111,8 +111,8 @@ function addStream(
 }
 
 /** A follower who reads too slowly is told how much was left out, as soon as there is room again. */
-function logs(admin: Admin, name: string, follow: boolean, request: Request): Response {
-  const kept = admin.logs(name);
+async function logs(admin: Admin, name: string, follow: boolean, request: Request): Promise<Response> {
+  const kept = await admin.logs(name);
   const contentType = "text/plain; charset=utf-8";
   if (!follow) return new Response(kept, { headers: { "content-type": contentType } });
   return pushStream(request, contentType, (push) => {

@@ -261,6 +261,7 @@ test("the OpenAPI document lists every route and every body", async () => {
     "get /doctor",
     "get /servers",
     "get /servers/{name}",
+    "get /servers/{name}/cage",
     "get /servers/{name}/logs",
     "get /settings",
     "get /status",
@@ -271,6 +272,7 @@ test("the OpenAPI document lists every route and every body", async () => {
     "post /servers",
     "post /servers/{name}/disable",
     "post /servers/{name}/enable",
+    "post /servers/{name}/grants",
     "post /servers/{name}/restart",
     "post /tokens",
   ]);

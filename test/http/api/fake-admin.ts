@@ -2,6 +2,7 @@
 // started. What a test wants to happen it scripts by names: see `add`, `call` and `restart`.
 
 import type { Admin } from "../../../src/control/admin.ts";
+import type { CageAdmin } from "../../../src/control/caging.ts";
 import { AppError } from "../../../src/errors.ts";
 import { problemOf } from "../../../src/http/problem.ts";
 import type {
@@ -18,6 +19,7 @@ import type {
   TokenView,
   ToolView,
 } from "../../../src/model/api.ts";
+import type { CageView, GrantRequest } from "../../../src/model/cage-view.ts";
 import type { ServerSpec } from "../../../src/model/server-spec.ts";
 import { didYouMean } from "../../../src/nearest.ts";
 
@@ -50,6 +52,11 @@ export function fakeServer(name: string, extra: Partial<ServerView> = {}): Serve
 }
 
 export class FakeAdmin implements Admin {
+  readonly cages: CageAdmin = {
+    view: (name) => this.#cage(name, { grants: [], write: false, learned: false }),
+    allow: (name, request) => this.#cage(name, request),
+  };
+
   readonly all = new Map<string, ServerView>();
   readonly allTokens = new Map<string, TokenView>();
   /** Every plan and add that arrived, for tests that look at what was sent. */
@@ -161,9 +168,9 @@ export class FakeAdmin implements Admin {
     return this.server(name);
   }
 
-  logs(name: string): string {
+  logs(name: string): Promise<string> {
     this.server(name);
-    return this.logText;
+    return Promise.resolve(this.logText);
   }
 
   followLogs(name: string, onText: (text: string) => void): () => void {
@@ -215,6 +222,25 @@ export class FakeAdmin implements Admin {
 
   tokens(): readonly TokenView[] {
     return [...this.allTokens.values()];
+  }
+
+  #cage(name: string, { grants, write }: GrantRequest): CageView {
+    const { read, write: writable, network } = this.server(name);
+    const paths = grants.filter((grant) => grant.startsWith("/"));
+    return {
+      server: name,
+      mode: "on",
+      minimum: "isolated",
+      read: write ? read : [...read, ...paths],
+      write: write ? [...writable, ...paths] : writable,
+      network: [...network, ...grants.filter((grant) => !grant.startsWith("/"))],
+      learn: false,
+      learned: [],
+      broker: [],
+      limits: { memoryBytes: 1024 ** 3, processes: 256, cpus: 2 },
+      refused: [],
+      traffic: [],
+    };
   }
 
   revokeToken(nameOrId: string): void {

@@ -1,0 +1,122 @@
+// One process in its cage: the plan that it was started from, its control group and its network, what the probe and
+// /proc said of it. Made by cages.ts for each start; `ended` frees all of it.
+
+import { toAppError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { CageReport } from "../model/cage-report.ts";
+import type { CageNetwork } from "./cage-network.ts";
+import type { Group } from "./cgroup.ts";
+import { type Evidence, evidenceOf } from "./evidence.ts";
+import { wordsOf } from "./findings.ts";
+import type { LaunchPlan } from "./launch-plan.ts";
+import type { PreparedStart, StartedFacts } from "./prepared-start.ts";
+import type { ProbeOutcome } from "./probe.ts";
+import { processUsage, type TreeUsage } from "./process-usage.ts";
+import { cageReport } from "./report.ts";
+import type { Fallback } from "./rlimits.ts";
+
+export interface CagedRunOptions {
+  readonly server: string;
+  readonly plan: LaunchPlan;
+  readonly probed: ProbeOutcome;
+  readonly memoryBytes: number;
+  readonly group: Group;
+  readonly network: CageNetwork;
+  readonly fallback: Fallback;
+  /** Absolute paths that no server may see. */
+  readonly hidden: readonly string[];
+  readonly log: Log;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly onSpawned: (pid: number, run: CagedRun) => void;
+  readonly onEnded: (run: CagedRun) => void;
+}
+
+export class CagedRun implements PreparedStart {
+  readonly server: string;
+  readonly plan: LaunchPlan;
+  readonly network: CageNetwork;
+  readonly #options: CagedRunOptions;
+  #launcherPid: number | undefined;
+  #innerPid: number | undefined;
+  #evidence: Evidence | undefined;
+  #limits: ReturnType<Group["facts"]>;
+
+  constructor(options: CagedRunOptions) {
+    this.#options = options;
+    this.server = options.server;
+    this.plan = options.plan;
+    this.network = options.network;
+    this.#limits = options.group.facts();
+  }
+
+  get launcherPid(): number | undefined {
+    return this.#launcherPid;
+  }
+
+  spawned(pid: number): void {
+    this.#launcherPid = pid;
+    this.#options.onSpawned(pid, this);
+  }
+
+  started({ innerPid, listeners, notes }: StartedFacts): void {
+    const { log, server } = this.#options;
+    this.#innerPid = innerPid;
+    for (const note of notes) log.warn("cage without a part", { server, note });
+    this.network.adopt(listeners).catch((thrown: unknown) => {
+      log.error("egress of a cage failed", { server, reason: toAppError(thrown).message });
+    });
+    this.look();
+  }
+
+  /** Reads again what /proc and the control groups say of it. */
+  look(): void {
+    const { plan, hidden, now, log, server, group } = this.#options;
+    const innerPid = this.#innerPid;
+    if (innerPid === undefined) return;
+    this.#limits = group.facts();
+    this.#evidence = evidenceOf({ innerPid, plan, hidden, now }) ?? this.#evidence;
+    const broken = wordsOf(this.#evidence?.findings ?? [], "broken");
+    if (broken.length > 0) log.error("a cage does not hold", { server, found: broken });
+  }
+
+  report(): CageReport {
+    const { plan, probed, fallback } = this.#options;
+    return cageReport({
+      plan,
+      probed,
+      evidence: this.#evidence,
+      limits: this.#limits,
+      instead: fallback.instead,
+    });
+  }
+
+  usage(): TreeUsage | undefined {
+    const tree = this.#launcherPid === undefined ? undefined : processUsage(this.#launcherPid);
+    const { memoryBytes, processes, cpuSeconds } = this.#options.group.usage();
+    if (tree === undefined && memoryBytes === undefined) return undefined;
+    return {
+      memoryBytes: memoryBytes ?? tree?.memoryBytes ?? 0,
+      processes: processes ?? tree?.processes ?? 0,
+      cpuSeconds: cpuSeconds ?? tree?.cpuSeconds ?? 0,
+    };
+  }
+
+  async ended(): Promise<string | undefined> {
+    const { group, memoryBytes, log, server, onEnded } = this.#options;
+    const outOfMemory = group.oomKills() > 0;
+    try {
+      await this.network.close();
+      await group.kill();
+      if (!(await group.remove())) log.warn("control group left behind", { server, group: group.name });
+    } catch (thrown) {
+      log.error("cage not taken away", { server, reason: toAppError(thrown).message });
+    }
+    this.#evidence = undefined;
+    this.#innerPid = undefined;
+    onEnded(this);
+    return outOfMemory
+      ? `ran out of memory (its limit is ${Math.round(memoryBytes / 1024 ** 2)} MiB)`
+      : undefined;
+  }
+}
