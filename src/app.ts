@@ -4,7 +4,8 @@
 import { chmodSync, rmSync } from "node:fs";
 import { totalmem } from "node:os";
 import { openCages } from "./app/cages.ts";
-import { Connectors, secretsOf } from "./app/connectors.ts";
+import { cagedSteps } from "./app/installing.ts";
+import { Connectors, instanceName, secretsOf } from "./app/connectors.ts";
 import { BUILD } from "./build-info.ts";
 import { grantFault, refusedGrant } from "./cage/grants.ts";
 import { hostFacts } from "./cage/host.ts";
@@ -13,6 +14,7 @@ import { Adding } from "./control/adding.ts";
 import { Administration } from "./control/administration.ts";
 import { Changes } from "./control/changes.ts";
 import { examine } from "./control/doctor.ts";
+import { SHELL_LIMITS, Shells } from "./control/shells.ts";
 import { plan } from "./control/import/plan.ts";
 import { Offers } from "./control/offers.ts";
 import { createBus } from "./events.ts";
@@ -39,6 +41,7 @@ import type { Settings, SettingView } from "./settings.ts";
 import { openStore } from "./store/store.ts";
 import { ServerLogs } from "./process/server-logs.ts";
 import { withoutSecrets } from "./upstream/hidden-values.ts";
+import { sharedRef } from "./upstream/asker.ts";
 import { Pool } from "./upstream/pool.ts";
 
 export interface ApplianceOptions {
@@ -77,7 +80,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
   const mask = process.umask(0o077);
   const store = openStore(paths.database, { busyTimeoutMs: BUSY_TIMEOUT_MS });
   process.umask(mask);
-  const { cages, cgroups, facts, launcher } = await openCages({
+  const { cages, cgroups, buildCage, facts, launcher } = await openCages({
     paths,
     settings,
     env,
@@ -85,6 +88,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     now,
     port: () => Number(new URL(web.url).port),
   });
+  const startStep = buildCage === undefined ? undefined : cagedSteps(buildCage, log);
   const swept = await sweepStaging(paths.vault);
   if (swept > 0) log.info("removed what interrupted installations left", { directories: swept });
 
@@ -121,7 +125,8 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     defaultCallTimeoutMs: settings.callTimeoutMs,
     leases: () => gateway.leases(),
     usageOf: (pid) => cages.usageOf(pid),
-    refusals: (server, _instance, sinceMs) => cages.refusedSince(server, sinceMs),
+    refusals: (server, instance, sinceMs) => cages.refusedSince(instanceName(server, instance), sinceMs),
+    mask: (server, text) => withoutSecrets(text, secretsOfServer(server)),
     onGone: (server, instance) => connectors.gone(server, instance),
     bus,
     log,
@@ -150,6 +155,14 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     applyTokens: (tokens) => tokenBook.replace(tokens),
   });
   const adding = new Adding({ changes, pool, offers, install, problemOf, now });
+  const shells = new Shells({
+    servers: () => changes.servers,
+    prepare: (server, program) => connectors.prepare(server, sharedRef(0), program),
+    limits: SHELL_LIMITS,
+    bus,
+    log,
+    now,
+  });
   const administration = new Administration({
     changes,
     adding,
@@ -176,6 +189,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
         ask: () => hostFacts({ launcher, limits: cgroups.means, without: settings.cageWithout }),
       }),
     cageFacts: cages,
+    shells,
     refusedPaths: (cage) => refusedGrant(cage, own),
     plan: (request) =>
       plan(request, {
@@ -245,6 +259,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       clearInterval(housekeeping);
       gateway.sessions.endAll();
       pulse.close();
+      await shells.closeAll();
       await Promise.all([web.stop(STOP_GRACE_MS), socket.stop(true)]);
       rmSync(paths.socket, { force: true });
       offers.close();
@@ -306,6 +321,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
         vaultDirectory: paths.vault,
         cacheDirectory: paths.cache,
         launcher,
+        start: startStep,
         host: env,
         progress,
         signal,
@@ -319,6 +335,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       cacheDirectory: paths.cache,
       self: process.execPath,
       launcher,
+      start: startStep,
       host: env,
       progress,
       signal,

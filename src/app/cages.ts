@@ -4,6 +4,7 @@
 import { mkdirSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SecureContext } from "node:tls";
+import { BuildCage } from "../cage/build-cage.ts";
 import { Cages } from "../cage/cages.ts";
 import { type Cgroups, cgroupName, openCgroups } from "../cage/cgroups.ts";
 import { createPlaceholders } from "../cage/egress/broker-credential.ts";
@@ -37,6 +38,8 @@ export interface OpenCages {
   readonly cages: Cages;
   /** Whoever stops the appliance closes them, when no server is left. */
   readonly cgroups: Cgroups;
+  /** Undefined where the host cannot isolate: installations have all rights of the appliance's user there. */
+  readonly buildCage: BuildCage | undefined;
   readonly facts: HostFacts;
   readonly launcher: string;
 }
@@ -82,7 +85,19 @@ export async function openCages(request: CagesRequest): Promise<OpenCages> {
     log,
     now,
   });
-  return { cages, cgroups, facts, launcher };
+  const buildCage = facts.levels.isolated
+    ? new BuildCage({
+        launcher,
+        cgroups,
+        arch: machine(),
+        identityHost: readIdentityHost(),
+        home: join(paths.work, ".build"),
+        mapOwners: facts.mechanisms.idmap.has,
+        log,
+        now,
+      })
+    : undefined;
+  return { cages, cgroups, buildCage, facts, launcher };
 }
 
 /** What the probe goes for, beside what is there anyway: a file and a directory that nobody else may see. */

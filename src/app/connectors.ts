@@ -79,7 +79,7 @@ export class Connectors {
     });
     return cages.prepare({
       server: name,
-      instance: `${name}.${instance.id}`,
+      instance: instanceName(name, instance),
       spec,
       command,
       packageDirectory: pinned === undefined ? undefined : join(paths.vault, pinned.directory),
@@ -97,6 +97,11 @@ export class Connectors {
   #workDirectory(name: string, { id }: InstanceRef): string {
     return join(this.#options.paths.work, id === "main" ? name : `${name}.${id}`);
   }
+}
+
+/** Of a process among those of the host. NB: a dot is in no server's name. */
+export function instanceName(server: string, { id }: InstanceRef): string {
+  return `${server}.${id}`;
 }
 
 /** What is taken out of all that the server says. */

@@ -9,7 +9,7 @@ import type { Group } from "./cgroup.ts";
 import { type Evidence, evidenceOf } from "./evidence.ts";
 import { wordsOf } from "./findings.ts";
 import type { LaunchPlan } from "./launch-plan.ts";
-import type { PreparedStart, StartedFacts } from "./prepared-start.ts";
+import type { Ending, PreparedStart, StartedFacts } from "./prepared-start.ts";
 import type { ProbeOutcome } from "./probe.ts";
 import { processUsage, type TreeUsage } from "./process-usage.ts";
 import { cageReport } from "./report.ts";
@@ -17,6 +17,8 @@ import type { Fallback } from "./rlimits.ts";
 
 export interface CagedRunOptions {
   readonly server: string;
+  /** Of this process among those of the host. */
+  readonly instance: string;
   readonly plan: LaunchPlan;
   readonly probed: ProbeOutcome;
   readonly memoryBytes: number;
@@ -34,6 +36,7 @@ export interface CagedRunOptions {
 
 export class CagedRun implements PreparedStart {
   readonly server: string;
+  readonly instance: string;
   readonly plan: LaunchPlan;
   readonly network: CageNetwork;
   readonly #options: CagedRunOptions;
@@ -45,6 +48,7 @@ export class CagedRun implements PreparedStart {
   constructor(options: CagedRunOptions) {
     this.#options = options;
     this.server = options.server;
+    this.instance = options.instance;
     this.plan = options.plan;
     this.network = options.network;
     this.#limits = options.group.facts();
@@ -92,8 +96,10 @@ export class CagedRun implements PreparedStart {
   }
 
   usage(): TreeUsage | undefined {
-    const tree = this.#launcherPid === undefined ? undefined : processUsage(this.#launcherPid);
     const { memoryBytes, processes, cpuSeconds } = this.#options.group.usage();
+    if (memoryBytes !== undefined && processes !== undefined && cpuSeconds !== undefined)
+      return { memoryBytes, processes, cpuSeconds };
+    const tree = this.#launcherPid === undefined ? undefined : processUsage(this.#launcherPid);
     if (tree === undefined && memoryBytes === undefined) return undefined;
     return {
       memoryBytes: memoryBytes ?? tree?.memoryBytes ?? 0,
@@ -102,9 +108,17 @@ export class CagedRun implements PreparedStart {
     };
   }
 
-  async ended(): Promise<string | undefined> {
-    const { group, memoryBytes, log, server, onEnded } = this.#options;
-    const outOfMemory = group.oomKills() > 0;
+  ended(): Ending {
+    const { group, memoryBytes } = this.#options;
+    const cause =
+      group.oomKills() > 0
+        ? `ran out of memory (its limit is ${Math.round(memoryBytes / 1024 ** 2)} MiB)`
+        : undefined;
+    return { cause, freed: this.#free() };
+  }
+
+  async #free(): Promise<void> {
+    const { group, log, server, onEnded } = this.#options;
     try {
       await this.network.close();
       await group.kill();
@@ -115,8 +129,5 @@ export class CagedRun implements PreparedStart {
     this.#evidence = undefined;
     this.#innerPid = undefined;
     onEnded(this);
-    return outOfMemory
-      ? `ran out of memory (its limit is ${Math.round(memoryBytes / 1024 ** 2)} MiB)`
-      : undefined;
   }
 }

@@ -124,9 +124,13 @@ export class Cages {
     return [...all.values()].toSorted((a, b) => a.at - b.at);
   }
 
-  /** Those that happened (again) at this moment or later, in milliseconds since the epoch. */
-  refusedSince(server: string, atMs: number): readonly RefusedAttempt[] {
-    return this.refused(server).filter(({ at }) => at >= atMs);
+  /** What one process was refused at this moment or later, in milliseconds since the epoch, while it runs. */
+  refusedSince(instance: string, atMs: number): readonly RefusedAttempt[] {
+    const found: RefusedAttempt[] = [];
+    for (const run of this.#running.values()) {
+      if (run.instance === instance) found.push(...run.network.refused().filter(({ at }) => at >= atMs));
+    }
+    return found;
   }
 
   learned(server: string): readonly string[] {
@@ -203,7 +207,13 @@ export class Cages {
     const { own } = this.#options;
     const found = runtimePaths(command.file, command.args, spec.cwd ?? workDirectory);
     const harmless = found.filter((path) => refusedGrant({ read: [path], write: [] }, own) === undefined);
-    return [...harmless, ...command.reads, ...(packageDirectory === undefined ? [] : [packageDirectory])];
+    const all = [
+      ...harmless,
+      ...command.reads,
+      ...(packageDirectory === undefined ? [] : [packageDirectory]),
+    ];
+    // What lies in a directory that is shown needs no word of its own, and a link in it must not have one.
+    return all.filter((path) => !all.some((other) => path.startsWith(`${other}/`)));
   }
 
   #run(parts: {
@@ -219,6 +229,7 @@ export class Cages {
     const { request, plan, probed, limits, group, network, fallback } = parts;
     return new CagedRun({
       server: request.server,
+      instance: request.instance,
       plan,
       probed,
       memoryBytes: limits.memoryBytes,

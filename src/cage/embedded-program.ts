@@ -1,5 +1,5 @@
 // Puts a program that is embedded in the executable where the system can run it: whole, untouched, and only once for
-// a build. Called by probe-program.ts.
+// a build. Called by launcher.ts and probe-program.ts.
 
 import { constants } from "node:fs";
 import { chmod, mkdir, open, rename, unlink } from "node:fs/promises";
@@ -13,12 +13,15 @@ export interface EmbeddedProgram {
   readonly files: Readonly<Record<string, string>>;
   /** Lines as sha256sum prints them: the hash, two blanks, the name. */
   readonly sums: string;
-  /** Of the directory that it is put into. */
-  readonly directoryMode: number;
 }
 
 /** The file is read and run; nobody writes to it. */
 const MODE = 0o555;
+/**
+ * NB: a confined server with a uid of its own runs the probe by its path on the host, so all may pass through the
+ * directory. One mode for all programs: they are installed at the same time.
+ */
+const DIRECTORY_MODE = 0o711;
 
 interface Program {
   readonly bytes: Uint8Array;
@@ -38,7 +41,7 @@ export async function installProgram(directory: string, embedded: EmbeddedProgra
   const path = join(home, `${embedded.name}-${program.hash.slice(0, 16)}`);
   try {
     await mkdir(home, { recursive: true });
-    await chmod(home, embedded.directoryMode);
+    await chmod(home, DIRECTORY_MODE);
     if (!(await isInPlace(path, program))) await write(home, path, program.bytes);
   } catch (error) {
     throw notWritten(home, embedded.name, error);

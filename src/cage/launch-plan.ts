@@ -40,11 +40,14 @@ export type Identity =
   /** That of the appliance. */
   | { readonly kind: "appliance" };
 
-/** Everything is nosuid; everything but `devices` is nodev. Targets are absolute; their parents are made. */
+/**
+ * Everything is nosuid; everything but `devices` is nodev. Targets are absolute; what is missing of them is made, but
+ * only in what was made for this server: nothing is ever written to a file system of the host.
+ */
 export type Mount =
   | {
       readonly kind: "bind";
-      /** Absolute, exists, no link. */
+      /** Absolute, exists, no link in any part of it: where one is found, nothing is started. */
       readonly source: string;
       readonly target: string;
       readonly write: boolean;
@@ -65,7 +68,7 @@ export type Mount =
   | { readonly kind: "file"; readonly target: string; readonly content: string };
 
 export interface PathRule {
-  /** Absolute, exists. */
+  /** Absolute, exists, no link in any part of it: where one is found, nothing is started. */
   readonly path: string;
   /** `read` includes running what is there; `write` includes both. `device` reads and writes, and makes nothing. */
   readonly access: "read" | "write" | "device";

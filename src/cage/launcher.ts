@@ -23,7 +23,6 @@ export async function installLauncher(directory: string): Promise<string> {
     name: "launcher",
     files: { "launcher-arm64": launcherArm64, "launcher-x64": launcherX64 },
     sums,
-    directoryMode: 0o700,
   });
   await selfTest(path);
   return path;

@@ -19,11 +19,15 @@ export interface PreparedStart {
   spawned(pid: number): void;
   /** At most once, and not after `ended`. */
   started(facts: StartedFacts): void;
-  /**
-   * Called once, when no process of it is left or none was made: frees what was made for it. Resolves with why it
-   * ended, as the end of a sentence, where that is known better here than by its exit code. Never rejects.
-   */
-  ended(): Promise<string | undefined>;
+  /** Called once, when no process of it is left or none was made: frees what was made for it. */
+  ended(): Ending;
+}
+
+export interface Ending {
+  /** Why it ended, as the end of a sentence, where that is known better here than by its exit code. */
+  readonly cause: string | undefined;
+  /** Resolves when all is freed. Never rejects. */
+  readonly freed: Promise<void>;
 }
 
 export function bareStart(plan: LaunchPlan): PreparedStart {
@@ -31,6 +35,8 @@ export function bareStart(plan: LaunchPlan): PreparedStart {
     plan,
     spawned: () => undefined,
     started: () => undefined,
-    ended: () => Promise.resolve(undefined),
+    ended: () => NOTHING_LEFT,
   };
 }
+
+const NOTHING_LEFT: Ending = { cause: undefined, freed: Promise.resolve() };

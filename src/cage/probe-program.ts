@@ -7,8 +7,7 @@ import probeX64 from "./probe/probe-x64" with { type: "file" };
 import sums from "./probe/SHA256SUMS" with { type: "text" };
 
 /**
- * NB: a confined server with a uid of its own runs the probe by its path on the host, so all may pass through
- * `directory`, and have to be able to pass through those above it.
+ * NB: a confined server runs it by its path on the host, and has to be able to pass through all that is above it.
  * @returns its absolute path
  * @throws AppError `bad-configuration` when `directory` cannot be written or the executable is damaged; `no-space`
  */
@@ -17,6 +16,5 @@ export async function installProbe(directory: string): Promise<string> {
     name: "probe",
     files: { "probe-arm64": probeArm64, "probe-x64": probeX64 },
     sums,
-    directoryMode: 0o711,
   });
 }

@@ -48,8 +48,8 @@ export interface ViewOptions {
 export function viewMounts(options: ViewOptions): readonly Mount[] {
   const { workDirectory, runtime, read, write, mapOwners } = options;
   const granted = [
-    ...read.map((path) => bind(existing(path, "read"), path, false, mapOwners)),
-    ...write.map((path) => bind(existing(path, "write"), path, true, mapOwners)),
+    ...read.map((path) => bind(existing(path, "read", write), path, false, mapOwners)),
+    ...write.map((path) => bind(existing(path, "write", write), path, true, mapOwners)),
   ];
   const system = [...SYSTEM, ...OF_ETC.map((name) => join("/etc", name))].flatMap(ofSystem);
   const mounts: readonly Mount[] = [
@@ -63,7 +63,7 @@ export function viewMounts(options: ViewOptions): readonly Mount[] {
     ...runtime
       .filter((path) => !isOfSystem(path))
       .map((path) => bind(realpathSync(path), path, false, false)),
-    bind(workDirectory, workDirectory, true, false),
+    bind(realpathSync(workDirectory), workDirectory, true, false),
     ...granted,
   ];
   return sorted(mounts);
@@ -91,10 +91,18 @@ function bind(source: string, target: string, write: boolean, mapOwner: boolean)
   return { kind: "bind", source, target, write, mapOwner };
 }
 
-function existing(path: string, grant: string): string {
+/** NB: in what it may write, a server can put a link in the place of what it was granted beside that. */
+function existing(path: string, grant: string, writable: readonly string[]): string {
   try {
-    return realpathSync(path);
+    const real = realpathSync(path);
+    const above = writable.filter((each) => path.startsWith(`${each}/`)).map((each) => realpathSync(each));
+    if (above.every((each) => real.startsWith(`${each}/`))) return real;
+    throw new AppError(
+      "blocked",
+      `${quoted(path)} leads out of what it lies in, which the server may write: look at it.`,
+    );
   } catch (thrown) {
+    if (thrown instanceof AppError) throw thrown;
     throw new AppError(
       "blocked",
       `There is no ${quoted(path)}, which it may ${grant}: make it, or take the grant away.`,

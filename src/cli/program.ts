@@ -162,6 +162,13 @@ export function buildProgram(host: Host, commandLine: readonly string[]): Progra
         (await import("./logs.ts")).logs(context, name, follow),
       ),
     );
+  program
+    .command("shell")
+    .description("A terminal, or one command, in a server's cage")
+    .argument("<server>", "Name of the server")
+    .argument("[command...]", "What to run instead of a shell, after --")
+    .passThroughOptions()
+    .action(act(async (context, words) => (await import("./shell.ts")).shell(context, words)));
 
   program.commandsGroup("Tools:");
   program

@@ -20,7 +20,6 @@ const LATER = new Set([
   "restore",
   "schema",
   "secret",
-  "shell",
   "stdio",
   "update",
   "user",

@@ -17,6 +17,7 @@ import type {
 } from "../model/api.ts";
 import type { SettingView } from "../settings.ts";
 import type { CageAdmin } from "./caging.ts";
+import type { ShellAdmin } from "./shells.ts";
 
 export interface Admin {
   status(): StatusView;
@@ -44,6 +45,7 @@ export interface Admin {
   followLogs(name: string, onText: (text: string) => void): () => void;
 
   readonly cages: CageAdmin;
+  readonly shells: ShellAdmin;
 
   /** What a caller sees; without a name, what an unrestricted token would. @throws `not-found` */
   tools(as: string | undefined): readonly ToolView[];

@@ -24,7 +24,6 @@ import type {
   ToolView,
 } from "../model/api.ts";
 import type { Cage, CageLevel } from "../model/cage.ts";
-import { nearest } from "../nearest.ts";
 import { RPC } from "../model/protocol.ts";
 import type { ConfiguredServer } from "../model/server-spec.ts";
 import type { SettingView } from "../settings.ts";
@@ -36,8 +35,10 @@ import type { Adding } from "./adding.ts";
 import type { Admin } from "./admin.ts";
 import { type CageAdmin, type CageFacts, Caging } from "./caging.ts";
 import type { Changes } from "./changes.ts";
+import { findServer } from "./find-server.ts";
 import type { Offers } from "./offers.ts";
 import { serverView } from "./server-view.ts";
+import type { ShellAdmin } from "./shells.ts";
 import { tokenView } from "./token-view.ts";
 
 export interface AdministrationOptions {
@@ -52,6 +53,7 @@ export interface AdministrationOptions {
   readonly doctor: () => Promise<readonly DoctorFinding[]>;
   readonly plan: (request: PlanRequest) => PlanView;
   readonly cageFacts: CageFacts;
+  readonly shells: ShellAdmin;
   /** What is wrong with granted paths, as a sentence. */
   readonly refusedPaths: (cage: Pick<Cage, "read" | "write">) => string | undefined;
   readonly now: () => number;
@@ -64,11 +66,13 @@ const ADMINISTRATOR: Caller = { id: "administrator", name: "administrator", serv
 
 export class Administration implements Admin {
   readonly cages: CageAdmin;
+  readonly shells: ShellAdmin;
   readonly #options: AdministrationOptions;
 
   constructor(options: AdministrationOptions) {
     this.#options = options;
-    const { changes, cageFacts, refusedPaths } = options;
+    const { changes, cageFacts, refusedPaths, shells } = options;
+    this.shells = shells;
     this.cages = new Caging({
       find: (name) => this.#find(name),
       save: (server) => changes.putServer(server, true),
@@ -197,15 +201,7 @@ export class Administration implements Admin {
   }
 
   #find(name: string): ConfiguredServer {
-    const { servers } = this.#options.changes;
-    const found = servers.find((server) => server.name === name);
-    if (found !== undefined) return found;
-    const near = nearest(
-      name,
-      servers.map((server) => server.name),
-    );
-    const hint = near === undefined ? "`toolcrib ls` lists those that are" : `did you mean ${near}?`;
-    throw new AppError("not-found", `There is no server ${name.slice(0, 80)}; ${hint}`);
+    return findServer(this.#options.changes.servers, name);
   }
 
   #caller(as: string | undefined): Caller {

@@ -49,7 +49,7 @@ export function createBundles(options: BundlesOptions): BundleAdmin {
         await options.ensure(pinned);
         packages.set(pinned.directory, { ...pinned, tree: pinned.tree ?? (await options.treeOf(pinned)) });
         const place = [...packages.keys()].indexOf(pinned.directory);
-        servers.push({ name, ...withoutSecrets(spec), package: place });
+        servers.push({ name, ...withoutSecrets(spec, pinned), package: place });
       }
       const { platform, version, now } = options;
       return options.write({
@@ -77,12 +77,21 @@ export function createBundles(options: BundlesOptions): BundleAdmin {
   };
 }
 
-/** NB: keys of other programs (`extra`) may hold anything, so nothing of them is carried. */
-function withoutSecrets(spec: StdioSpec): Pick<BundledServer, "spec" | "missing"> {
+/**
+ * Places inside of an MCP bundle are of its author, and no secrets. NB: keys of other programs (`extra`) may hold
+ * anything, so nothing of them is carried.
+ */
+function withoutSecrets(spec: StdioSpec, pinned: PinnedPackage): Pick<BundledServer, "spec" | "missing"> {
   const { broker, ...cage } = spec.cage;
+  const isPlace = (value: string): boolean =>
+    pinned.ecosystem === "mcpb" && /^\$\{__dirname\}(?:\/[\w./-]*)?$/.test(value);
+  const env = Object.entries(spec.env);
   return {
-    spec: { ...spec, env: {}, cage, extra: {} },
-    missing: { env: Object.keys(spec.env), broker: Object.keys(broker ?? {}) },
+    spec: { ...spec, env: Object.fromEntries(env.filter(([, value]) => isPlace(value))), cage, extra: {} },
+    missing: {
+      env: env.filter(([, value]) => !isPlace(value)).map(([name]) => name),
+      broker: Object.keys(broker ?? {}),
+    },
   };
 }
 

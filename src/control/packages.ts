@@ -5,7 +5,7 @@ import { AppError, toAppError } from "../errors.ts";
 import type { Problem, ServerView } from "../model/api.ts";
 import type { PreparedView, SwitchView, UpdateEvent, UpdateView, VaultView } from "../model/package-view.ts";
 import type { ServerOffer } from "../model/server-offer.ts";
-import type { ConfiguredServer, PinnedPackage, StdioSpec } from "../model/server-spec.ts";
+import type { ConfiguredServer, PinnedPackage, ServerSpec, StdioSpec } from "../model/server-spec.ts";
 import { specHash } from "../model/spec-hash.ts";
 import type { InstallProgress } from "../package/launch-command.ts";
 import type { Newest } from "../package/newest.ts";
@@ -87,11 +87,13 @@ export class Packages implements PackageAdmin {
   /** Packages that have to stay in the vault: in use, to go back to, and prepared. */
   keep(): readonly PinnedPackage[] {
     const { servers, previous } = this.#options;
-    return [
-      ...servers().flatMap((server) => server.package ?? []),
-      ...previous.listPreviousPackages().map((each) => each.package),
-      ...[...this.#prepared.values()].map(({ candidate }) => candidate),
-    ];
+    const back = previous.listPreviousPackages();
+    return servers().flatMap((server) => {
+      const before = back.find((each) => each.server === server.name && isFor(server.spec, each));
+      const prepared = this.#prepared.get(server.name);
+      const candidate = prepared?.specHash === server.specHash ? prepared.candidate : undefined;
+      return [server.package, before?.package, candidate].filter((each) => each !== undefined);
+    });
   }
 
   async check(names: readonly string[], signal: AbortSignal): Promise<readonly UpdateView[]> {
@@ -142,8 +144,7 @@ export class Packages implements PackageAdmin {
     if (previous === undefined) {
       throw new AppError("conflict", `Server ${name} was never updated: there is nothing to go back to.`);
     }
-    const { command, args } = server.spec;
-    if (command !== previous.spec.command || !Bun.deepEquals(args, previous.spec.args)) {
+    if (!isFor(server.spec, previous)) {
       throw new AppError(
         "conflict",
         `Server ${name} has another command line since its update: version ${previous.package.version} was not ` +
@@ -252,6 +253,11 @@ export class Packages implements PackageAdmin {
 }
 
 const PINNED = "its command line names this version: `toolcrib add --replace` with another one changes it";
+
+/** A package was installed for its command line, and fits no other. */
+function isFor(spec: ServerSpec, { spec: { command, args } }: PreviousPackage): boolean {
+  return spec.kind === "stdio" && spec.command === command && Bun.deepEquals(spec.args, args);
+}
 
 function isPackaged(server: ConfiguredServer): server is PackagedServer {
   return server.spec.kind === "stdio" && server.package !== undefined;

@@ -6,7 +6,7 @@ import { RPC } from "../model/protocol.ts";
 import type { Asker } from "../upstream/asker.ts";
 import type { PendingCall } from "../upstream/upstream.ts";
 import { asciiJson, splice } from "../wire/compose.ts";
-import { findMember } from "../wire/json-scan.ts";
+import { findMember, type Found } from "../wire/json-scan.ts";
 import { stringParam, type AgentRequest } from "./agent-request.ts";
 import type { Forwarder } from "./forward.ts";
 import { SEPARATOR, serverOfMergedName } from "./merged-names.ts";
@@ -66,19 +66,34 @@ function byName(kind: NameKind, noun: string): Operation {
       reply.refuse({ code: RPC.invalidParams, message: unknownName(noun, wanted, view.names(kind)) });
       return undefined;
     }
-    const { method } = request;
-    const call = { server: target.server, asker, method, reply, view, name: wanted, ...settled(onSettled) };
-    if (target.name === wanted) {
-      return forwarder.forward({ ...call, params, progressToken: request.progressToken });
-    }
-    const ownName = asciiJson(target.name);
-    const shift = ownName.length - (name.end - name.start);
-    const token = request.progressToken;
-    const moved =
-      token !== undefined && token.start > name.start
-        ? { start: token.start + shift, end: token.end + shift }
-        : token;
-    return forwarder.forward({ ...call, params: splice(params, name, ownName), progressToken: moved });
+    const sent = target.name === wanted ? request : renamed(request, params, name, target.name);
+    return forwarder.forward({
+      server: target.server,
+      asker,
+      method: request.method,
+      params: sent.params,
+      progressToken: sent.progressToken,
+      reply,
+      view,
+      name: wanted,
+      onSettled,
+    });
+  };
+}
+
+/** The params with the name that the server itself uses, and where the progress token stands then. */
+function renamed(
+  { progressToken: token }: AgentRequest,
+  params: Uint8Array,
+  at: Found,
+  name: string,
+): Pick<AgentRequest, "params" | "progressToken"> {
+  const ownName = asciiJson(name);
+  const shift = ownName.length - (at.end - at.start);
+  const isBehind = token !== undefined && token.start > at.start;
+  return {
+    params: splice(params, at, ownName),
+    progressToken: isBehind ? { start: token.start + shift, end: token.end + shift } : token,
   };
 }
 
@@ -86,7 +101,7 @@ function byName(kind: NameKind, noun: string): Operation {
 export function passOn(server: string): Operation {
   return ({ asker, request, reply, forwarder, onSettled }) => {
     const { method, params, progressToken } = request;
-    return forwarder.forward({ server, asker, method, params, progressToken, reply, ...settled(onSettled) });
+    return forwarder.forward({ server, asker, method, params, progressToken, reply, onSettled });
   };
 }
 
@@ -103,10 +118,6 @@ function readResource(context: OperationContext): PendingCall | undefined {
     return undefined;
   }
   return passOn(server)(context);
-}
-
-function settled(onSettled: (() => void) | undefined): { onSettled?: () => void } {
-  return onSettled === undefined ? {} : { onSettled };
 }
 
 function unknownName(noun: string, wanted: string, known: readonly string[]): string {

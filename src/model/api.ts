@@ -77,6 +77,8 @@ export const PlanRequest = v.strictObject({
   cage: v.optional(v.record(v.string(), v.unknown())),
   isolation: v.optional(v.string()),
   instances: v.optional(v.number()),
+  /** To what its author asks, by the names of the questions: MCP bundles and the registry's server.json have some. */
+  answers: v.optional(v.record(v.string(), v.pipe(v.array(v.string()), v.maxLength(256)))),
   startTimeoutMs: v.optional(v.number()),
   callTimeoutMs: v.optional(v.number()),
 });

@@ -2,8 +2,9 @@
 // how large the vault is; and the requests for it.
 
 import * as v from "valibot";
-import type { PlannedServer, Problem, ServerView } from "./api.ts";
-import { type PinnedPackage, ServerName, type StdioSpec } from "./server-spec.ts";
+import { type PlannedServer, PlanRequest, type Problem, type ServerView } from "./api.ts";
+import type { Question } from "./question.ts";
+import { PinnedPackage, ServerName, type StdioSpec } from "./server-spec.ts";
 
 /**
  * `newer`: an update would change something. `pinned`: its command line names this very version, so an update changes
@@ -127,3 +128,24 @@ export interface LoadedView {
   /** Directories of the vault that are new. */
   readonly packages: readonly string[];
 }
+
+/** POST /api/v1/mcpb[?sha256=<hex>] with the bundle as body, and /mcpb/fetch: it is in the vault, and nothing runs. */
+export interface McpbView {
+  readonly package: PinnedPackage;
+  /** What its author wants to be told. */
+  readonly questions: readonly Question[];
+}
+
+/** POST /api/v1/mcpb/fetch → McpbView */
+export const McpbFetchRequest = v.strictObject({
+  url: v.pipe(v.string(), v.maxLength(8_192)),
+  sha256: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/i, "has to be 64 hex digits"))),
+});
+export type McpbFetchRequest = v.InferOutput<typeof McpbFetchRequest>;
+
+/** POST /api/v1/mcpb/plans → PlanView: what `add` would do with a bundle of the vault. */
+export const McpbPlanRequest = v.strictObject({
+  ...v.omit(PlanRequest, ["words", "document"]).entries,
+  package: PinnedPackage,
+});
+export type McpbPlanRequest = v.InferOutput<typeof McpbPlanRequest>;

@@ -8,6 +8,7 @@ import type { PinnedPackage } from "../model/server-spec.ts";
 import { directoryBytes, namesIn, neededAt, readVault, type VaultEntry } from "./contents.ts";
 import { MANIFEST_ENDING, touchManifest } from "./manifest-file.ts";
 import { removeStaging, STAGING, TRASH } from "./staging.ts";
+import { damagedPlace } from "./vault.ts";
 
 /** What was needed so lately may be about to be saved: it is left alone even in a vault that is too large. */
 const GRACE_MS = 60 * 60_000;
@@ -42,7 +43,11 @@ export async function collectVault(options: CollectOptions): Promise<Collected> 
   for (const directory of kept) await touchManifest(join(vaultDirectory, directory), now);
   const { packages, damaged, strayManifests, otherBytes } = await readVault(vaultDirectory);
 
-  const candidates = [...damaged, ...packages.filter(({ directory }) => !kept.has(directory))];
+  // What lies aside of a package in use is what it is made again from.
+  const aside = new Set([...kept].map(damagedPlace));
+  const candidates = [...damaged, ...packages].filter(
+    ({ directory }) => !kept.has(directory) && !aside.has(directory),
+  );
   const total = (entries: readonly VaultEntry[]): number =>
     entries.reduce((sum, { bytes }) => sum + bytes, 0);
   let bytes = otherBytes + total(packages) + total(damaged);

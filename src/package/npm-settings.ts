@@ -2,7 +2,7 @@
 // values go to the installer by the path of the file and nowhere else. Called by the composition root before an
 // installation, and by installer-child.ts for the hosts that one may reach.
 
-import { lstat, readFile } from "node:fs/promises";
+import { lstat, readFile, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError, systemErrorCode } from "../errors.ts";
 
@@ -57,6 +57,35 @@ export function registryHosts(
   const usual = named.length > 0 || from.npmSettings?.replacesDefault === true ? [] : [DEFAULT_REGISTRY];
   const addresses = [...named, ...(from.npmSettings?.registries ?? []), ...usual, ...given(PROXY_VARIABLES)];
   return [...new Set(addresses.flatMap((address) => hostAndPort(address) ?? []))];
+}
+
+/**
+ * The vault's own settings, or else those of the appliance's user, as npm finds them.
+ * @throws AppError `bad-configuration` as `readNpmSettings`
+ */
+export async function findNpmSettings(
+  configDirectory: string,
+  host: Readonly<Record<string, string | undefined>>,
+): Promise<NpmSettings | undefined> {
+  const own = await readNpmSettings(configDirectory);
+  if (own !== undefined) return own;
+  for (const home of [host["XDG_CONFIG_HOME"], host["HOME"]]) {
+    const found =
+      home === undefined || home === "" ? undefined : await readUserSettings(join(home, ".npmrc"));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** A link is fine here: it is the user's own file. Whatever is wrong with it is for the installer to say. */
+async function readUserSettings(link: string): Promise<NpmSettings | undefined> {
+  try {
+    const path = await realpath(link);
+    const { size } = await stat(path);
+    return size > MAX_BYTES ? undefined : { path, ...registriesIn(await readFile(path, "utf8")) };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Comments, sections and every other key are the installer's business. */

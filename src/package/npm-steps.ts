@@ -53,7 +53,14 @@ export function npmSteps(staging: string, request: NpmRequest): NpmSteps {
     async lock() {
       const root = { name: "toolcrib-vault", private: true, toolcrib: { registry } };
       await writeFile(join(staging, "package.json"), JSON.stringify(root));
-      await succeed(["add", `${packageSpec.name}@${packageSpec.wanted}`, "--exact", "--lockfile-only"]);
+      // NB: without --no-cache, Bun believes for minutes what it heard of a tag: the newest would not be the newest.
+      await succeed([
+        "add",
+        `${packageSpec.name}@${packageSpec.wanted}`,
+        "--exact",
+        "--lockfile-only",
+        "--no-cache",
+      ]);
     },
     fetch: () => succeed(["install", "--frozen-lockfile"]),
     checkInterrupted,

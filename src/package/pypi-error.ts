@@ -114,6 +114,11 @@ export function pypiError(wanted: WantedPypi, output: string): AppError {
   return new AppError("install-failed", `${title(wanted)} could not be installed: ${said}.`);
 }
 
+/** True where a package would have to be built, whatever the Python. */
+export function needsBuild(output: string): boolean {
+  return /Wheels are required for `/.test(output);
+}
+
 /** True where another Python may do: the reason is the version of this one, or what archives exist for it. */
 export function isAboutPython(output: string): boolean {
   return /does not satisfy Python|no wheels with a matching Python (?:version|implementation|ABI)/.test(

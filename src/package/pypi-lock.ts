@@ -62,12 +62,20 @@ export function readLock(pylock: string): Lock {
     ...(sdist === undefined ? [] : [sdist]),
   ]);
   return {
-    packages: packages.map(lockedPackage).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    packages: packages.map(readPackage).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     addresses: [...new Set(addresses.flatMap(({ url }) => URL.parse(url ?? "")?.origin ?? []))],
   };
 }
 
-function lockedPackage(found: v.InferOutput<typeof Pylock>["packages"][number]): LockedPackage {
+/** The entry of a package, however its name is spelt. */
+export function lockedPackage({ packages }: Lock, name: string): LockedPackage {
+  const wanted = normalizeName(name);
+  const own = packages.find((each) => each.name === wanted);
+  if (own === undefined) throw new Error(`the lock has no entry for ${wanted}`);
+  return own;
+}
+
+function readPackage(found: v.InferOutput<typeof Pylock>["packages"][number]): LockedPackage {
   const { name, version, wheels, sdist } = found;
   const files = wheels.length > 0 || sdist === undefined ? wheels : [sdist];
   if (version === undefined || files.length === 0) {

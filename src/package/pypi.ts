@@ -7,25 +7,16 @@ import type { PinnedPackage } from "../model/server-spec.ts";
 import { asInstallError } from "./install-run.ts";
 import type { InstallProgress } from "./launch-command.ts";
 import { keepManifest, touchManifest } from "./manifest-file.ts";
-import { neededPython, pypiError, title } from "./pypi-error.ts";
-import { integrityOf, type Lock, type LockedPackage, pypiPath, requirementsText } from "./pypi-lock.ts";
+import { title } from "./pypi-error.ts";
+import { integrityOf, lockedPackage, type LockedPackage, pypiPath, requirementsText } from "./pypi-lock.ts";
 import { findPypi, readPypi, requestOf } from "./pypi-pinned.ts";
-import { exactVersion, normalizeName } from "./pypi-requirement.ts";
-import { type PypiPlaces, type PypiSteps, pypiSteps, type PypiWanted, VENV } from "./pypi-steps.ts";
+import { exactVersion } from "./pypi-requirement.ts";
+import { type PypiRequest, type Resolution, resolveLock } from "./pypi-resolve.ts";
+import { type PypiSteps, pypiSteps, VENV } from "./pypi-steps.ts";
 import { chooseProgram, finish, readDistribution, tidy } from "./pypi-venv.ts";
-import { findInterpreters, type Interpreter } from "./python-interpreters.ts";
-import { fetchPython, managedFolders, pythonToFetch } from "./python-managed.ts";
 import { publish } from "./staging.ts";
 import { withUv } from "./uv-scene.ts";
 import type { UvScene } from "./uv-step.ts";
-
-/** Interpreters that a resolution is tried with before one is downloaded. */
-const MAX_TRIES = 4;
-
-export interface PypiRequest extends PypiWanted, PypiPlaces {
-  /** `3`, `3.12` or `3.12.1`; undefined for any that is maintained and that the package takes. */
-  readonly python: string | undefined;
-}
 
 export interface PypiInstall extends PypiRequest {
   /** The program that was named; `python` is the interpreter. Undefined leaves the choice to the package. */
@@ -60,7 +51,7 @@ export async function installPypi(request: PypiInstall): Promise<PinnedPackage> 
 export async function resolvePypi(request: PypiRequest): Promise<PypiResolution> {
   try {
     return await withUv(request, async (scene) => {
-      const { version, directory } = await resolve(scene, pypiSteps(scene, request, request), request);
+      const { version, directory } = await resolve(scene, pypiSteps(scene, request, request), request, true);
       return { version, directory };
     });
   } catch (thrown) {
@@ -76,12 +67,7 @@ async function reuse(request: PypiInstall): Promise<PinnedPackage | undefined> {
   return known;
 }
 
-interface Resolved {
-  readonly interpreter: Interpreter;
-  readonly lock: Lock;
-  readonly name: string;
-  readonly version: string;
-  readonly files: LockedPackage["files"];
+interface Resolved extends Resolution, LockedPackage {
   readonly requirements: string;
   readonly directory: string;
 }
@@ -90,7 +76,7 @@ async function install(scene: UvScene, request: PypiInstall): Promise<PinnedPack
   const { packageSpec, bin, vaultDirectory, progress } = request;
   const steps = pypiSteps(scene, request, request);
   progress("resolving", title(packageSpec));
-  const resolved = await resolve(scene, steps, request);
+  const resolved = await resolve(scene, steps, request, false);
   const { interpreter, requirements, name, version, directory, lock } = resolved;
   const final = join(vaultDirectory, directory);
   if (!existsSync(final)) {
@@ -117,37 +103,15 @@ async function install(scene: UvScene, request: PypiInstall): Promise<PinnedPack
   return pinned;
 }
 
-async function resolve(scene: UvScene, steps: PypiSteps, request: PypiRequest): Promise<Resolved> {
-  const { interpreter, lock } = await findLock(scene, steps, request);
-  const name = normalizeName(request.packageSpec.name);
-  const own = lock.packages.find((each) => each.name === name);
-  if (own === undefined) throw new Error(`the lock has no entry for ${name}`);
-  const requirements = requirementsText(lock);
-  const directory = pypiPath(name, own.version, requirements, interpreter.path);
-  return { interpreter, lock, name, version: own.version, files: own.files, requirements, directory };
-}
-
-/** With the first interpreter that the package and all that it needs can be installed for. */
-async function findLock(
+async function resolve(
   scene: UvScene,
   steps: PypiSteps,
   request: PypiRequest,
-): Promise<Pick<Resolved, "interpreter" | "lock">> {
-  const { host, python, packageSpec, vaultDirectory } = request;
-  const found = await findInterpreters(host, python, await managedFolders(vaultDirectory));
-  let complaint: string | undefined;
-  for (const interpreter of found.slice(0, MAX_TRIES)) {
-    const lock = await steps.lock(interpreter);
-    if (!("aboutPython" in lock)) return { interpreter, lock };
-    complaint ??= lock.aboutPython;
-  }
-  const needed = neededPython(complaint ?? "");
-  if (complaint !== undefined && needed === undefined) throw pypiError(packageSpec, complaint);
-  const wanted = pythonToFetch(python, needed);
-  const has = found.length === 0 ? "" : ` (it has ${found.map(({ version }) => version).join(", ")})`;
-  const why = `${title(packageSpec)} needs Python ${python ?? needed ?? "3"}, which this host does not have${has}`;
-  const interpreter = await fetchPython(scene, steps.run, vaultDirectory, wanted, why);
-  const lock = await steps.lock(interpreter);
-  if ("aboutPython" in lock) throw pypiError(packageSpec, lock.aboutPython);
-  return { interpreter, lock };
+  isQuestion: boolean,
+): Promise<Resolved> {
+  const { interpreter, lock } = await resolveLock(scene, steps, request, isQuestion);
+  const own = lockedPackage(lock, request.packageSpec.name);
+  const requirements = requirementsText(lock);
+  const directory = pypiPath(own.name, own.version, requirements, interpreter.path);
+  return { interpreter, lock, ...own, requirements, directory };
 }

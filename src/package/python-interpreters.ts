@@ -55,7 +55,8 @@ function isVersion(version: string, wanted: string): boolean {
   return version === wanted || version.startsWith(`${wanted}.`);
 }
 
-function minorOf(version: string): number {
+/** `3.12.3` → 12 */
+export function minorOf(version: string): number {
   return Number(version.split(".")[1]);
 }
 

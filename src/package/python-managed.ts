@@ -13,7 +13,7 @@ import { publish } from "./staging.ts";
 import { type UvScene, uvStep } from "./uv-step.ts";
 
 /** Where nothing newer is needed: the newest that nearly all packages have wheels for. */
-const USUAL_MINOR = 13;
+export const USUAL_MINOR = 13;
 
 /** Where uv gets them, and where these places send for the files. */
 const SOURCES = [

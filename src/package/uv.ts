@@ -48,7 +48,7 @@ export async function findUv(request: UvRequest): Promise<string> {
   return program;
 }
 
-/** NB: a uv that is a script (a shim of a version manager) works in one user's session, and not in a cage. */
+/** NB: a uv that is a script (a shim of a version manager) works for one user at a terminal, and not in a cage. */
 async function uvOfHost(path: string): Promise<string | undefined> {
   const found = findProgram("uv", path, "/");
   if (found === undefined) return undefined;

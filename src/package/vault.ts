@@ -15,6 +15,11 @@ import { treeDifference, treeHash } from "./tree.ts";
 /** Where damaged trees wait for somebody to look at them, or for the collector. */
 export const DAMAGED = ".damaged";
 
+/** Where a damaged package is moved, both relative to the vault. */
+export function damagedPlace(directory: string): string {
+  return join(DAMAGED, directory.replaceAll("/", "+"));
+}
+
 export type Verdict = "ok" | { readonly problem: string };
 
 const NO_WAY = "add it again with `toolcrib add --replace`.";
@@ -114,7 +119,7 @@ export class Vault {
   /** Where the damaged tree lies now: also one that an earlier attempt moved there. Undefined where none is left. */
   async #moveAside(pinned: PinnedPackage): Promise<string | undefined> {
     const at = this.#placeOf(pinned);
-    const aside = join(this.directory, DAMAGED, pinned.directory.replaceAll("/", "+"));
+    const aside = join(this.directory, damagedPlace(pinned.directory));
     this.#proven.delete(pinned.directory);
     if (existsSync(at)) {
       await mkdir(dirname(aside), { recursive: true, mode: 0o700 });

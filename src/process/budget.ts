@@ -68,6 +68,8 @@ const KINDS = [
 ] as const;
 type Kind = (typeof KINDS)[number];
 
+/** While something is short and starts wait for it, it is looked this often whether somebody has become idle. */
+const LOOK_AGAIN_MS = 100;
 /** Of those who take most, so many are named to who could not start. */
 const NAMED = 3;
 
@@ -78,6 +80,7 @@ export class HostBudget {
   /** In order of arrival. As many as there are servers, callers and sessions at most: the pool bounds them. */
   readonly #waiting: Waiting[] = [];
   #starting = 0;
+  #again: Timer | undefined;
 
   constructor({ limits, makeRoom }: BudgetOptions) {
     this.#limits = limits;
@@ -110,6 +113,7 @@ export class HostBudget {
         signal.removeEventListener("abort", giveUp);
         const at = this.#waiting.indexOf(waiting);
         if (at >= 0) this.#waiting.splice(at, 1);
+        if (this.#waiting.length === 0) this.#lookNoMore();
       };
       const admit = (): void => {
         leave();
@@ -132,6 +136,7 @@ export class HostBudget {
 
   /** Lets in whoever fits by now, and has room made where something is short. */
   review(): void {
+    this.#lookNoMore();
     let isShort = !fits(this.used, this.#limits);
     // What runs has grown since it started.
     if (isShort) this.#askForRoom(NO_SHARE);
@@ -146,6 +151,14 @@ export class HostBudget {
         this.#askForRoom(asks);
       }
     }
+    if (isShort && this.#waiting.length > 0) {
+      this.#again = setTimeout(() => this.review(), LOOK_AGAIN_MS);
+    }
+  }
+
+  #lookNoMore(): void {
+    clearTimeout(this.#again);
+    this.#again = undefined;
   }
 
   #askForRoom(asks: Share): void {
@@ -172,6 +185,7 @@ export class HostBudget {
       started,
       measured: ({ memoryBytes, processes }) => {
         taken.share = { ...taken.share, memoryBytes, processes };
+        if (this.#waiting.length > 0) this.review();
       },
       leaving: () => {
         taken.isLeaving = true;

@@ -46,7 +46,7 @@ export function launch<In extends Writable, Out extends Readable, Err extends Re
     ...SURROUNDINGS,
     stdio: [stdin, stdout, stderr, "pipe", "pipe"],
   });
-  return { process, started: follow(plan, spec, process) };
+  return { process, started: watched(follow(plan, spec, process)) };
 }
 
 /** With `plan.terminal`: stdin, stdout and stderr are a new terminal, which is the program's own. */
@@ -57,7 +57,13 @@ export function launchInTerminal(plan: LaunchPlan, terminal: Bun.TerminalOptions
     terminal,
     stdio: [undefined, undefined, undefined, "pipe", "pipe"],
   });
-  return { process, started: follow(plan, spec, process) };
+  return { process, started: watched(follow(plan, spec, process)) };
+}
+
+/** A caller may look at it late, or only at how the process ends: that is no error that nobody handles. */
+function watched<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 /** Everything of the program's comes with the specification. */

@@ -91,10 +91,6 @@ export class Instance {
     return this.#usage;
   }
 
-  get isMeasured(): boolean {
-    return this.#usage !== undefined;
-  }
-
   /** Calls without an answer. */
   get inFlight(): number {
     return this.#activity?.inFlight ?? 0;

@@ -167,7 +167,8 @@ export class Instances {
     const { ref, keeper } = instance;
     if (this.#speaker === instance) this.#speaker = undefined;
     this.#pastExits += keeper.exits;
-    const ending = keeper.close().then(() => {
+    // One of the same id may be on its way out already, before this one ever ran.
+    const ending = Promise.all([this.#ending.get(ref.id), keeper.close()]).then(() => {
       if (this.#ending.get(ref.id) === ending) this.#ending.delete(ref.id);
       this.#options.onGone(ref);
     });

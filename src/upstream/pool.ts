@@ -18,7 +18,7 @@ import type { Upstream } from "./upstream.ts";
 
 /** How often it looks who is idle, who has to be pinged and who may start. */
 const SWEEP_MS = 1_000;
-/** Every so many looks it measures what all processes take. */
+/** Each process is measured at every so many looks, a part of them at each: it costs some files of the kernel's. */
 const MEASURED_EVERY = 5;
 
 export interface PoolLimits extends HostLimits {
@@ -163,15 +163,16 @@ export class Pool {
     await Promise.all(this.#ending);
   }
 
-  /** Stops the idle, pings the quiet, measures all, starts those that fit. Runs by itself; public for tests. */
+  /** Stops the idle, pings the quiet, measures some, starts those that fit. Runs by itself; public for tests. */
   sweep(): void {
     const { now } = this.#options;
     const leases = this.#tools.leases();
-    const measuresAll = this.#sweeps++ % MEASURED_EVERY === 0;
+    let turn = ++this.#sweeps;
+    const isDue = (): boolean => turn++ % MEASURED_EVERY === 0;
     let isAlive = false;
     for (const entry of this.#entries.values()) {
       entry.instances?.sweep(leases, now());
-      entry.measure(measuresAll);
+      entry.measure(isDue);
       isAlive ||= entry.instances?.isAlive ?? false;
     }
     this.#budget.review();

@@ -15,8 +15,13 @@ import type { Upstream } from "./upstream.ts";
 /** Of the stderr of each process beside a server's first, for the tail of its crash. */
 const INSTANCE_OUTPUT_BYTES = 64 * 1024;
 
-/** What a process is taken to need until one of its server was seen to need more: a small JavaScript server. */
+/** What a start asks for as long as no process of its server was measured: a JavaScript server of some size. */
 export const FIRST_SHARE: Share = { memoryBytes: 96 * 1024 ** 2, processes: 16, instances: 1 };
+/**
+ * Afterwards it asks for the most that one took, and for this at least. NB: not for the first share at least: it would
+ * end some ten idle servers for the start of a small one, on a host that has room for all of them.
+ */
+export const LEAST_SHARE: Share = { memoryBytes: 16 * 1024 ** 2, processes: 4, instances: 1 };
 
 /** What all servers share. */
 export interface EntryTools extends InstanceTools, Pick<InstancesOptions, "leases"> {
@@ -45,9 +50,9 @@ export class ServerEntry {
   #since: number;
   #lastCrash: string | undefined;
   /** The most that one process took, since it was configured as it is. */
-  #peak: Size = NO_SHARE;
+  #peak: Size | undefined;
   /** Resolves when all processes of the specifications before this one are gone. */
-  #ending: Promise<unknown> = Promise.resolve();
+  #ending: Promise<void> = Promise.resolve();
 
   constructor(server: ConfiguredServer, tools: EntryTools) {
     this.#server = server;
@@ -71,7 +76,7 @@ export class ServerEntry {
   }
 
   /** One whose specification is the same is not touched. Resolves when what had to end has ended. */
-  configure(server: ConfiguredServer): Promise<unknown> {
+  configure(server: ConfiguredServer): Promise<void> {
     const isSame = this.#server.specHash === server.specHash;
     this.#server = server;
     const wasEnabled = this.#instances !== undefined;
@@ -86,10 +91,12 @@ export class ServerEntry {
   }
 
   /** Ends all that runs, for good. Resolves when nothing of it is left. */
-  close(): Promise<unknown> {
+  close(): Promise<void> {
     const instances = this.#instances;
     this.#instances = undefined;
-    if (instances !== undefined) this.#ending = Promise.all([this.#ending, instances.close()]);
+    if (instances !== undefined) {
+      this.#ending = Promise.all([this.#ending, instances.close()]).then(() => undefined);
+    }
     return this.#ending;
   }
 
@@ -103,24 +110,26 @@ export class ServerEntry {
     return instances === undefined ? { ...status, state: "disabled" } : status;
   }
 
-  /** Looks what its processes take of the host: all of them, or those that nobody has looked at yet. */
-  measure(all: boolean): void {
+  /** Looks what its processes take of the host: those whose turn it is, asked once for each. */
+  measure(isDue: () => boolean): void {
     for (const instance of this.#instances ?? []) {
-      const usage = all || !instance.isMeasured ? instance.measure() : undefined;
-      if (usage !== undefined) this.#peak = larger(this.#peak, usage);
+      if (isDue()) this.#measured(instance.measure());
     }
   }
 
+  #measured(usage: Usage | undefined): void {
+    if (usage !== undefined) this.#peak = larger(this.#peak ?? NO_SHARE, usage);
+  }
+
   #asks(): Share {
-    return this.#server.spec.kind === "http"
-      ? NO_SHARE
-      : { ...FIRST_SHARE, ...larger(this.#peak, FIRST_SHARE) };
+    if (this.#server.spec.kind === "http") return NO_SHARE;
+    return this.#peak === undefined ? FIRST_SHARE : { ...LEAST_SHARE, ...larger(this.#peak, LEAST_SHARE) };
   }
 
   #open(): void {
     const { leases, now, budget, ...tools } = this.#tools;
     const server = this.#server;
-    this.#peak = NO_SHARE;
+    this.#peak = undefined;
     this.#since = now();
     const instances: Instances = new Instances({
       server,
@@ -149,6 +158,7 @@ export class ServerEntry {
         startTimeoutMs: spec.startTimeoutMs ?? tools.defaultStartTimeoutMs,
         onState: () => this.#stateChanged(owner()),
         onReady: (upstream) => {
+          this.#measured(instance.measure());
           if (owner().speaks(instance)) tools.onReady(server, upstream);
         },
         onListChanged: (upstream) => {

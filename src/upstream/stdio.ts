@@ -56,7 +56,7 @@ export function stdioConnector(options: StdioOptions): Connector {
         return connection;
       } catch (thrown) {
         // Whoever has a connection ends what was prepared with it.
-        if (connection === undefined) await prepared?.ended();
+        if (connection === undefined) await prepared?.ended().freed;
         await connection?.close();
         throw asStartFailure(toAppError(thrown), options.secrets ?? []);
       }
@@ -111,8 +111,11 @@ class StdioUpstream implements Upstream {
     prepared.spawned(this.#child.pid);
     options.onSpawn?.(this.#child.pid);
     this.closed = this.#child.exited.then(async (report) => {
-      const known = await prepared.ended();
-      return this.#over(known === undefined ? report : { ...report, what: known });
+      const { cause, freed } = prepared.ended();
+      // Whoever waits for an answer hears of it now.
+      const error = this.#over(cause === undefined ? report : { ...report, what: cause });
+      await freed;
+      return error;
     });
   }
 

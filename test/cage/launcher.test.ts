@@ -47,7 +47,7 @@ test("makes the directory, and in it one file that runs, is named by its hash an
   expect(path).toBe(join(home, `launcher-${sha256(path).slice(0, 16)}`));
   expect(readdirSync(home)).toEqual([basename(path)]);
   expect(lstatSync(path).mode & 0o7777).toBe(0o555);
-  expect(lstatSync(home).mode & 0o777).toBe(0o700);
+  expect(lstatSync(home).mode & 0o7777).toBe(0o711);
   expect(Bun.spawnSync([path, "--self-test"]).exitCode).toBe(0);
 });
 

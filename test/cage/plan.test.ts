@@ -1,7 +1,7 @@
 // Every case of golden/plans.json: what is to run, and the whole plan that comes of it.
 
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { directoriesOf, launchPlan, type PlanOptions } from "../../src/cage/plan.ts";
@@ -70,14 +70,16 @@ test("the directories of a server come with their parents first", () => {
 
 describe("isolated", () => {
   const identity = { kind: "own-uid", uid: 2_000_000_007, gid: 2_000_000_007 } as const;
+  const workDirectory = mkdtempSync(join(tmpdir(), "tc-plan-"));
+  afterAll(() => rmSync(workDirectory, { recursive: true }));
   const isolated = (some: Partial<PlanOptions>) =>
-    launchPlan(options({ level: "isolated", identity, ...some }));
+    launchPlan(options({ level: "isolated", identity, workDirectory, ...some }));
   const targets = (plan: ReturnType<typeof launchPlan>): readonly string[] =>
     plan.mounts.map(({ target }) => target);
 
   test("shows nothing of the appliance but the server's own directory", () => {
     const plan = isolated({});
-    expect(targets(plan).filter((path) => path.startsWith("/srv"))).toEqual(["/srv/toolcrib/work/files"]);
+    expect(targets(plan).filter((path) => path.startsWith(tmpdir()))).toEqual([tmpdir(), workDirectory]);
     for (const path of ["/", "/home", "/root", "/var", "/run", "/sys", "/etc", "/etc/shadow", "/etc/ssl"]) {
       expect(targets(plan)).not.toContain(path);
     }
@@ -90,7 +92,7 @@ describe("isolated", () => {
       const writable = plan.mounts.flatMap((mount) =>
         mount.kind === "bind" && mount.write ? [mount.target] : [],
       );
-      expect(writable.toSorted()).toEqual([directory, "/srv/toolcrib/work/files"].toSorted());
+      expect(writable.toSorted()).toEqual([directory, workDirectory].toSorted());
     } finally {
       rmSync(directory, { recursive: true });
     }
@@ -109,6 +111,21 @@ describe("isolated", () => {
   test("a granted path that is not there blocks the start", () => {
     const act = () => isolated({ cage: { read: ["/nowhere/at/all"], write: [] } });
     expect(act).toThrow('There is no "/nowhere/at/all", which it may read: make it, or take the grant away.');
+  });
+
+  test("a link that a server may have put into what it writes is not followed out of it", () => {
+    const directory = mkdtempSync(join(tmpdir(), "tc-plan-"));
+    try {
+      const inside = join(directory, "inside");
+      symlinkSync("/etc", inside);
+      const act = () => isolated({ cage: { read: [inside], write: [directory] } });
+      expect(act).toThrow("leads out of what it lies in, which the server may write");
+      // Where it may not write, a link is the administrator's own.
+      const plan = isolated({ cage: { read: [inside], write: [] } });
+      expect(plan.mounts).toContainEqual(expect.objectContaining({ source: "/etc", target: inside }));
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   test("has a network of its own, whatever it may reach", () => {

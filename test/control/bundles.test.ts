@@ -36,7 +36,19 @@ function server(name: string, spec: ServerSpec, pinned: PinnedPackage | undefine
   return { name, spec, package: pinned, enabled: true, specHash: "a".repeat(64), createdAt: 1 };
 }
 
+const PLACED = {
+  ...SPEC,
+  env: {
+    DATA: "${__dirname}/data",
+    HOME_OF_IT: "${__dirname}",
+    KEY: "hunter5",
+    MIXED: "${__dirname}?key=hunter6",
+  },
+};
+
 const SERVERS = [
+  server("bundled", PLACED, { ...PINNED, ecosystem: "mcpb", directory: "mcpb/x@1-0123456789ab" }),
+  server("npm", PLACED, PINNED),
   server("tool", SPEC, PINNED),
   server("twin", { ...SPEC, args: ["@acme/tool", "x"] }, { ...PINNED, tree: "b".repeat(64) }),
   server("plain", specOf("/bin/cat"), undefined),
@@ -95,6 +107,15 @@ test("servers without their secrets, each package once and with the hash of its 
     },
     expect.objectContaining({ name: "twin", package: 0 }),
   ]);
+  expect(JSON.stringify(written)).not.toContain("hunter");
+});
+
+test("places inside of an MCP bundle are carried, and inside of nothing else", async () => {
+  await bundles.write(["bundled", "npm"]);
+  const [bundled, npm] = written[0]?.servers ?? [];
+  expect(bundled?.spec.env).toEqual({ DATA: "${__dirname}/data", HOME_OF_IT: "${__dirname}" });
+  expect(bundled?.missing.env).toEqual(["KEY", "MIXED"]);
+  expect(npm?.spec.env).toEqual({});
   expect(JSON.stringify(written)).not.toContain("hunter");
 });
 

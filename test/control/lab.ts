@@ -25,6 +25,7 @@ import {
   type AnsweringUpstream,
   type Asked,
 } from "../upstream/answering-upstream.ts";
+import { FakeShells } from "../http/api/fake-shells.ts";
 
 export const SELF = { name: "toolcrib", title: "Toolcrib", version: "1" };
 
@@ -169,6 +170,7 @@ export async function openControl(
     settings: [],
     doctor: () => Promise.resolve([]),
     cageFacts: { report: () => undefined, refused: () => [], learned: () => [], traffic: () => [] },
+    shells: new FakeShells(),
     refusedPaths: () => undefined,
     plan: () => ({ servers: [], notes: [] }),
     now,

@@ -119,27 +119,27 @@ async function prepare(name: string): Promise<readonly UpdateEvent[]> {
   return events;
 }
 
-function found(version: string, more: Partial<Newest> = {}): Newest {
+function latest(version: string, more: Partial<Newest> = {}): Newest {
   return { wanted: "latest", version, directory: pin(version).directory, isExact: false, ...more };
 }
 
 describe("check", () => {
   const rows: readonly (readonly [string, Newest | AppError, object])[] = [
-    ["the same", found("1.0.0"), { state: "current", newest: "1.0.0", wanted: "latest" }],
-    ["a newer one", found("1.1.0"), { state: "newer", newest: "1.1.0" }],
+    ["the same", latest("1.0.0"), { state: "current", newest: "1.0.0", wanted: "latest" }],
+    ["a newer one", latest("1.1.0"), { state: "newer", newest: "1.1.0" }],
     [
       "newer packages that it needs",
-      found("1.0.0", { directory: "npm/tool@1.0.0-ffffffffffff" }),
+      latest("1.0.0", { directory: "npm/tool@1.0.0-ffffffffffff" }),
       { state: "newer", newest: "1.0.0", note: "packages that it needs are newer" },
     ],
     [
       "a version that was asked for by name",
-      found("1.1.0", { wanted: "1.0.0", isExact: true }),
+      latest("1.1.0", { wanted: "1.0.0", isExact: true }),
       { state: "pinned", newest: "1.1.0", note: expect.stringContaining("add --replace") },
     ],
     [
       "the newest, asked for by name",
-      found("1.0.0", { wanted: "1.0.0", isExact: true }),
+      latest("1.0.0", { wanted: "1.0.0", isExact: true }),
       { state: "current" },
     ],
     [
@@ -158,7 +158,7 @@ describe("check", () => {
   test("of all that run a package, in the order of their names; of those that were named", async () => {
     for (const name of ["b", "a", "c", "d", "e"]) put(name, pin("1.0.0"));
     put("plain", undefined);
-    for (const name of ["a", "b", "c", "d", "e"]) newest.set(name, found("1.0.0"));
+    for (const name of ["a", "b", "c", "d", "e"]) newest.set(name, latest("1.0.0"));
     const names = async (wanted: readonly string[]): Promise<readonly string[]> =>
       (await packages.check(wanted, SIGNAL)).map(({ server }) => server);
     expect(await names([])).toEqual(["a", "b", "c", "d", "e"]);
@@ -197,7 +197,7 @@ describe("update", () => {
   test("nothing newer: nothing is tried", async () => {
     put("tool", pin("1.0.0"));
     candidates.set("tool", pin("1.0.0"));
-    newest.set("tool", found("1.0.0"));
+    newest.set("tool", latest("1.0.0"));
     expect((await prepare("tool")).at(-1)).toMatchObject({ event: "current", update: { state: "current" } });
     expect(tried).toEqual([]);
   });
@@ -315,6 +315,19 @@ describe("the way back", () => {
     await expect(packages.rollback("tool")).rejects.toThrow("has another command line since its update");
     expect(find("tool").package).toEqual(pin("1.1.0"));
   });
+});
+
+test("what nobody can go back or switch to any more need not stay in the vault", async () => {
+  put("tool", pin("1.0.0"));
+  candidates.set("tool", pin("1.1.0"));
+  await prepare("tool");
+  await packages.switch("tool", pin("1.1.0").directory);
+  candidates.set("tool", pin("1.2.0"));
+  await prepare("tool");
+  expect(packages.keep().map(({ version }) => version)).toEqual(["1.1.0", "1.0.0", "1.2.0"]);
+  const server = find("tool");
+  store.updateServer({ ...server, spec: specOf("other"), specHash: specHash(specOf("other"), undefined) });
+  expect(packages.keep().map(({ version }) => version)).toEqual(["1.1.0"]);
 });
 
 test("who uses what in the vault", async () => {

@@ -56,12 +56,13 @@ export async function nothingLeft(
   known: readonly Process[] = [],
 ): Promise<void> {
   let left: readonly Process[] = [];
-  const look = async (): Promise<boolean> => {
+  const isEmpty = async (): Promise<boolean> => {
     left = [...(await processesOf(directory)), ...(await stillThere(known))];
     return left.length === 0;
   };
   try {
-    await until("every process has ended", look, timeoutMs);
+    // Twice: what forks and ends just then slips through one look.
+    await until("every process has ended", async () => (await isEmpty()) && isEmpty(), timeoutMs);
   } catch (error) {
     throw new Error(`left running after ${timeoutMs} ms:\n${listOf(left)}`, { cause: error });
   }

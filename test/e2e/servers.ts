@@ -22,9 +22,9 @@ export function small(...args: readonly string[]): readonly string[] {
   return ["/bin/sh", SMALL, ...args];
 }
 
-/** The same behind a shell that does not replace itself. */
+/** The same behind a shell that does not replace itself. A cage shows what is named in a script by grant only. */
 export function smallInShell(): readonly string[] {
-  return ["/bin/sh", "-c", `/bin/sh ${SMALL}; true`];
+  return ["--read", SMALL, "/bin/sh", "-c", `/bin/sh ${SMALL}; true`];
 }
 
 export function everything(): readonly string[] {
@@ -35,9 +35,9 @@ export function filesystem(directory: string): readonly string[] {
   return [process.execPath, join(MODULES, "server-filesystem/dist/index.js"), directory];
 }
 
-/** `small` that neither signals nor the end of stdin end; its lost grandchild's process id is in `pidFile`. */
-export function stray(pidFile: string): readonly string[] {
-  return ["/bin/sh", join(import.meta.dir, "servers/stray.sh"), pidFile];
+/** `small` that neither signals nor the end of stdin end, with a lost grandchild: `sleep 600`. */
+export function stray(): readonly string[] {
+  return ["/bin/sh", join(import.meta.dir, "servers/stray.sh")];
 }
 
 /** The good server of the 1.x SDK with a tool for everything: see test/servers/sdk-tools.ts. */

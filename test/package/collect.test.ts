@@ -10,6 +10,7 @@ import { type Collected, type CollectOptions, collectVault } from "../../src/pac
 import { readVault } from "../../src/package/contents.ts";
 import { keepManifest } from "../../src/package/manifest-file.ts";
 import { makeStaging } from "../../src/package/staging.ts";
+import { vaultUsage } from "../../src/package/usage.ts";
 
 const NOW = 1_800_000_000_000;
 const HOUR = 3_600_000;
@@ -110,6 +111,14 @@ test("damaged trees and manifests without a directory go the same way", async ()
   expect((await readdir(join(vault, "npm"))).toSorted()).toEqual([]);
 });
 
+test("what lies aside of a package in use stays: it is made again from that", async () => {
+  const place = ".damaged/npm+used@1.0.0-a";
+  await mkdir(join(vault, place), { recursive: true });
+  await utimes(join(vault, place), (NOW - 30 * DAY) / 1000, (NOW - 30 * DAY) / 1000);
+  expect((await collect({ keep: [pin("npm/used@1.0.0-a")], maxBytes: 0 })).removed).toEqual([]);
+  expect((await collect()).removed).toEqual([place]);
+});
+
 test("what the vault does not know is counted and left alone", async () => {
   await mkdir(join(vault, "python/3.12"), { recursive: true });
   await writeFile(join(vault, "python/3.12/bin"), new Uint8Array(MIB));
@@ -144,4 +153,19 @@ test("the size of a package is the same by its manifest and by its files", async
   const { packages } = await readVault(vault);
   const bytes = new Map(packages.map((entry) => [entry.directory, entry.bytes]));
   expect(Math.abs((bytes.get(listed) ?? 0) - (bytes.get(walked) ?? 0))).toBeLessThanOrEqual(4096);
+});
+
+test("how large the vault is, and who needs what", async () => {
+  const [used, unused] = [await put("used@1.0.0-a", HOUR), await put("unused@1.0.0-b", DAY)];
+  await mkdir(join(vault, "tools/uv"), { recursive: true });
+  await mkdir(join(cache, "npm"), { recursive: true });
+  await writeFile(join(cache, "npm/x"), new Uint8Array(MIB));
+  const usage = await vaultUsage(vault, cache, new Map([[used, ["files", "twin"]]]));
+  expect(usage.packages).toHaveLength(2);
+  const of = (directory: string) => usage.packages.find((each) => each.directory === directory);
+  expect(of(used)).toMatchObject({ usedBy: ["files", "twin"], neededAt: NOW - HOUR });
+  expect(of(unused)).toMatchObject({ usedBy: [], neededAt: NOW - DAY });
+  expect(usage.unusedBytes).toBe(of(unused)?.bytes ?? 0);
+  expect(usage.bytes).toBeGreaterThan((of(used)?.bytes ?? 0) + usage.unusedBytes);
+  expect(usage.cacheBytes).toBeGreaterThanOrEqual(MIB);
 });

@@ -23,6 +23,8 @@ export interface FakeRegistry {
   readonly authorized: string[];
   /** From now on requests whose path ends with this get no answer; resolves when the first of them is here. */
   hold(ending: string): Promise<void>;
+  /** From now on it has this version as well, as its latest. */
+  publish(made: FakePackage): Promise<void>;
   /** From now on the archive of this package is not the one that its hash is of. */
   swap(name: string, version: string): void;
   /** Holds nothing back any more. */
@@ -30,11 +32,18 @@ export interface FakeRegistry {
   stop(): Promise<void>;
 }
 
-export async function startFakeRegistry(packages: readonly FakePackage[]): Promise<FakeRegistry> {
+export async function startFakeRegistry(first: readonly FakePackage[]): Promise<FakeRegistry> {
+  const packages: FakePackage[] = [];
   let held: { readonly ending: string; readonly came: () => void } | undefined;
   const archives = new Map<string, Uint8Array<ArrayBuffer>>();
-  for (const made of packages) archives.set(archivePath(made), await pack(made));
-  const integrities = new Map([...archives].map(([path, archive]) => [path, integrityOf(archive)]));
+  const integrities = new Map<string, string>();
+  const publish = async (made: FakePackage): Promise<void> => {
+    const archive = await pack(made);
+    archives.set(archivePath(made), archive);
+    integrities.set(archivePath(made), integrityOf(archive));
+    packages.push(made);
+  };
+  for (const made of first) await publish(made);
 
   const server = Bun.serve({
     port: 0,
@@ -66,6 +75,7 @@ export async function startFakeRegistry(packages: readonly FakePackage[]): Promi
       held = { ending, came: resolve };
       return promise;
     },
+    publish,
     swap(name, version) {
       archives.set(archivePath({ name, version }), new TextEncoder().encode("swapped"));
     },

@@ -46,8 +46,8 @@ export async function openScene(packages: readonly FakePackage[]): Promise<Scene
     }),
     async inVault() {
       const [top, installed] = await Promise.all([list(vault), list(join(vault, "npm"))]);
-      const packages = installed.filter((name) => !name.endsWith(".tree"));
-      return [...top.filter((name) => name !== "npm"), ...packages];
+      const trees = installed.filter((name) => !name.endsWith(".tree"));
+      return [...top.filter((name) => name !== "npm"), ...trees];
     },
     installers: () => processesIn(join(vault, ".staging-")),
     async clear() {

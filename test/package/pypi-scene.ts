@@ -70,8 +70,14 @@ export async function openPypiScene(projects: readonly FakeProject[]): Promise<P
     vaultDirectory: vault,
     cacheDirectory: join(home, "cache"),
     launcher: undefined,
-    // One attempt: what does not answer here does not answer later either.
-    host: { HOME: home, PATH: HOST_PATH, UV_DEFAULT_INDEX: index.url, UV_HTTP_RETRIES: "0" },
+    host: {
+      HOME: home,
+      PATH: HOST_PATH,
+      UV_DEFAULT_INDEX: index.url,
+      // One attempt: what does not answer here does not answer later either. No Python is fetched from elsewhere.
+      UV_HTTP_RETRIES: "0",
+      UV_PYTHON_INSTALL_MIRROR: "http://127.0.0.1:1",
+    },
     uv,
     progress: () => {},
     signal: new AbortController().signal,

@@ -1,70 +1,19 @@
-// Installations from a Python index on a loopback port: what the vault holds afterwards, what is refused, and that a
-// refusal leaves nothing and has run nothing.
+// Installations from a Python index on a loopback port: what the vault holds afterwards, and what is chosen where there
+// is a choice.
 
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { lstat, readlink, rename, stat, writeFile } from "node:fs/promises";
+import { readlink, rename, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { resolvePypi } from "../../src/package/pypi.ts";
 import { readTreeFiles } from "./tree-files.ts";
-import type { FakeProject } from "./fake-pypi.ts";
+import { PROJECTS } from "./pypi-projects.ts";
 import { failure } from "./npm-scene.ts";
 import { HOST_PATH, hostPython, NO_PYTHON, openPypiScene, type PypiScene } from "./pypi-scene.ts";
 
 setDefaultTimeout(30_000);
 
 const python = await hostPython();
-const MAIN = { "tool_main.py": "import sys\ndef main():\n    print('hello', *sys.argv[1:])\n" };
-const SCRIPT = { tool: "tool_main:main" };
-
-const PROJECTS: readonly FakeProject[] = [
-  { name: "Tool", version: "1.0.0", scripts: SCRIPT, files: MAIN },
-  {
-    name: "tool",
-    version: "1.1.0",
-    scripts: SCRIPT,
-    files: MAIN,
-    requires: ["leaf>=1", 'extra-leaf; extra == "more"'],
-    extras: ["more"],
-  },
-  { name: "tool", version: "2.0rc1", scripts: SCRIPT, files: MAIN },
-  { name: "leaf", version: "1.4", files: { "leaf.py": "" } },
-  {
-    name: "extra-leaf",
-    version: "1.0",
-    files: { "extra_leaf.py": "" },
-    scripts: { leafy: "extra_leaf:main" },
-  },
-  { name: "library", version: "1.0", files: { "library.py": "" } },
-  { name: "many", version: "1.0", scripts: { one: "tool_main:main", two: "tool_main:main" }, files: MAIN },
-  { name: "other-name", version: "1.0", scripts: { serve: "tool_main:main" }, files: MAIN },
-  {
-    name: "broken-code",
-    version: "1.0",
-    scripts: SCRIPT,
-    files: { ...MAIN, "template.py": "def {{name}}(:\n" },
-  },
-  {
-    name: "hooked",
-    version: "1.0",
-    scripts: SCRIPT,
-    files: {
-      ...MAIN,
-      "hook.pth": "import os; os.environ['MARK'] and open(os.environ['MARK'], 'w').close()\n",
-    },
-  },
-  { name: "greedy", version: "1.0", files: { "greedy-1.0.data/scripts/python": "#!/bin/sh\necho taken\n" } },
-  { name: "source-only", version: "1.0", kind: "source" },
-  { name: "needs-source", version: "1.0", requires: ["source-only"], scripts: SCRIPT, files: MAIN },
-  { name: "needy", version: "1.0", requires: ["absent"] },
-  { name: "future", version: "1.0", requiresPython: ">=3.99" },
-  { name: "elsewhere", version: "1.0", tag: "py3-none-win_amd64" },
-  { name: "unheard-of", version: "1.0", tag: "cp399-cp399-manylinux_2_17_x86_64" },
-  { name: "tampered", version: "1.0", scripts: SCRIPT, files: MAIN, claims: "0".repeat(64) },
-  { name: "hashless", version: "1.0", scripts: SCRIPT, files: MAIN, claims: "none" },
-  { name: "corrupt", version: "1.0", body: new Uint8Array(Buffer.from("no archive at all")) },
-  { name: "addressed", version: "1.0", requires: ["x @ git+https://127.0.0.1:1/x.git"] },
-];
 
 let scene: PypiScene;
 
@@ -227,6 +176,36 @@ describe.skipIf(python === undefined)(`with a Python of the host (${NO_PYTHON})`
     expect((await scene.install("tool")).directory).toBe(found.directory);
   });
 
+  test("the newest version that is to be had is taken, and an older one with a word", async () => {
+    const host = { ...scene.request("x").host, UV_PYTHON_INSTALL_MIRROR: "http://127.0.0.1:1" };
+    const isOld = Bun.semver.order(python?.version ?? "", "3.13.0") < 0;
+    const told: string[] = [];
+    const progress = (_: string, detail: string): number => told.push(detail);
+    expect(await scene.install("grown", { host, progress })).toMatchObject({
+      version: isOld ? "1.0" : "2.0",
+    });
+    const word = "1.0, because 2.0 needs another Python than this host has";
+    expect(told.filter((detail) => detail === word)).toHaveLength(isOld ? 1 : 0);
+    // Who names a version or a Python has chosen, and nothing more is looked for.
+    for (const chosen of [{ python: "3" }, { packageSpec: { name: "grown", wanted: "==1.0" } }]) {
+      told.length = 0;
+      await scene.install("grown", { host, progress, ...chosen });
+      expect(told).not.toContain(word);
+    }
+  });
+
+  test("an older version is no way out where the newest would have to be built, unless it is asked for", async () => {
+    const error = await failure(scene.install("stale"));
+    expect(error.message).toMatch(/The package source-only, which comes with stale==2\.0, has no ready-made/);
+    const packageSpec = { name: "stale", wanted: "<2" };
+    expect(await scene.install("stale", { packageSpec })).toMatchObject({ version: "1.0" });
+  });
+
+  test("an older version is taken where something else that was asked for allows no other", async () => {
+    expect(await scene.install("picky", { with: ["tool<1.1"] })).toMatchObject({ version: "2.0" });
+    expect(await scene.install("picky", { with: ["leaf==1.2"] })).toMatchObject({ version: "1.0" });
+  });
+
   describe("the program of a package", () => {
     test.each([
       ["tool", undefined, "bin/tool"],
@@ -252,131 +231,5 @@ describe.skipIf(python === undefined)(`with a Python of the host (${NO_PYTHON})`
       expect(error.message).toMatch(expected);
       expect(await scene.inVault()).toEqual([]);
     });
-  });
-
-  describe("refused, with nothing left and nothing built", () => {
-    test.each([
-      ["nowhere", "latest", undefined, /There is no package nowhere in the Python index/],
-      ["tool", "==9.9", undefined, /tool has no version 9\.9/],
-      ["tool", ">=9", undefined, /tool has only versions <=/],
-      ["needy", "latest", undefined, /needy needs the package absent, which is not in the Python index/],
-      [
-        "source-only",
-        "latest",
-        undefined,
-        /The package source-only has no ready-made archive.*would run its code/,
-      ],
-      [
-        "needs-source",
-        "latest",
-        undefined,
-        /The package source-only, which comes with needs-source, has no ready-made/,
-      ],
-      [
-        "elsewhere",
-        "latest",
-        undefined,
-        /elsewhere has no ready-made archive \(wheel\) for the platform of this host/,
-      ],
-      [
-        "unheard-of",
-        "latest",
-        undefined,
-        /unheard-of has no ready-made archive \(wheel\) for the Python implementation/,
-      ],
-      [
-        "tampered",
-        "latest",
-        undefined,
-        /The archive of the package tampered is not the one that its index promised/,
-      ],
-      ["corrupt", "latest", undefined, /The archive of the package corrupt is damaged/],
-      ["addressed", "latest", undefined, /addressed needs x from an address.*cannot be pinned/],
-      ["greedy", "latest", undefined, /greedy could not be installed: .*reserved name/],
-      ["tool", "latest", 401, /refuses tool: put its address.*UV_DEFAULT_INDEX/],
-      ["tool", "latest", 403, /refuses tool/],
-      ["tool", "latest", 404, /There is no package tool/],
-      ["tool", "latest", 503, /answered HTTP 503 for tool: try again later/],
-    ] as const)("%s%s with the index answering %p", async (name, wanted, failWith, expected) => {
-      scene.index.failWith = failWith;
-      const error = await failure(scene.install(name, { packageSpec: { name, wanted } }));
-      expect(error.code).toBe("install-failed");
-      expect(error.message).toMatch(expected);
-      expect(await scene.inVault()).toEqual([]);
-      expect(scene.wasBuilt()).toBe(false);
-    });
-
-    test("a Python that this host does not have, and that cannot be had", async () => {
-      const nowhere = { ...scene.request("x").host, UV_PYTHON_INSTALL_MIRROR: "http://127.0.0.1:1" };
-      for (const [name, python_, expected] of [
-        [
-          "future",
-          undefined,
-          /future needs Python >=3\.99, which this host does not have \(it has 3\..*no build of it/,
-        ],
-        [
-          "tool",
-          "3.10.99",
-          /tool needs Python 3\.10\.99, which this host does not have, and there is no build/,
-        ],
-      ] as const) {
-        const error = await failure(scene.install(name, { python: python_, host: nowhere }));
-        expect(error.code).toBe("install-failed");
-        expect(error.message).toMatch(expected);
-        expect(await scene.inVault()).toEqual([]);
-      }
-    });
-
-    test("no index there, whose password is not told", async () => {
-      const host = { ...scene.request("x").host, UV_DEFAULT_INDEX: "http://joe:sekret@127.0.0.1:1/simple" };
-      const error = await failure(scene.install("tool", { host }));
-      expect(error.code).toBe("install-failed");
-      expect(error.message).toMatch(
-        /The Python index 127\.0\.0\.1:1 cannot be reached for tool.*UV_DEFAULT_INDEX/,
-      );
-      expect(error.message).not.toContain("sekret");
-      expect(await scene.inVault()).toEqual([]);
-    });
-
-    test.each([
-      [
-        "a full disk, as uv says it",
-        "echo 'error: No space left on device (os error 28)' >&2; exit 2",
-        "no-space",
-      ],
-      ["a uv that says very much", "head -c 3000000 /dev/zero | tr '\\0' x >&2; exit 1", "install-failed"],
-      ["a uv that makes no lock", "exit 0", "install-failed"],
-    ] as const)("%s", async (_, script, code) => {
-      const uv = join(scene.home, "uv");
-      await writeFile(uv, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-      const error = await failure(scene.install("tool", { uv }));
-      expect(error.code).toBe(code);
-      expect(error.message.length).toBeLessThan(400);
-      expect(await scene.inVault()).toEqual([]);
-    });
-
-    test("no uv", async () => {
-      const error = await failure(scene.install("tool", { uv: join(scene.home, "none") }));
-      expect(error.code).toBe("install-failed");
-      expect(await scene.inVault()).toEqual([]);
-    });
-  });
-
-  test("a package that may be built is built, and no other", async () => {
-    // Its build needs setuptools, which this index does not have: that it is asked for shows that a build was begun.
-    const error = await failure(scene.install("needs-source", { allowBuild: ["source-only"] }));
-    expect(error.message).toMatch(/setuptools/);
-    expect(scene.index.asked).toContain("/simple/setuptools/");
-    scene.index.asked.length = 0;
-    await failure(scene.install("needs-source", { allowBuild: ["leaf"] }));
-    expect(scene.index.asked).not.toContain("/simple/setuptools/");
-    expect(await scene.inVault()).toEqual([]);
-  });
-
-  test("a link of the host's Python is not written through", async () => {
-    const path = python?.path ?? "";
-    const before = (await lstat(path)).mtimeMs;
-    await failure(scene.install("greedy"));
-    expect((await lstat(path)).mtimeMs).toBe(before);
   });
 });

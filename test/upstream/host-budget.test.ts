@@ -2,7 +2,7 @@
 // shown of all that.
 
 import { afterEach, beforeEach, describe, expect, jest, test } from "bun:test";
-import { FIRST_SHARE } from "../../src/upstream/server-entry.ts";
+import { FIRST_SHARE, LEAST_SHARE } from "../../src/upstream/server-entry.ts";
 import { configured, MIB, openPool, remote, type PoolLab, type PoolLabOptions } from "./pool-lab.ts";
 import { turns } from "./scripted-connector.ts";
 
@@ -142,8 +142,8 @@ describe("what a server takes", () => {
     await lab.pass(1_000);
     expect(lab.pool.status("a")).toMatchObject({
       usage: usage(40),
-      // One that needs little may need more: the estimate stands until it was seen to need more than that.
-      asksMemoryBytes: FIRST_SHARE.memoryBytes,
+      // The estimate is over: it was seen what it needs.
+      asksMemoryBytes: 40 * MIB,
     });
     expect(lab.pool.host().used).toEqual({ memoryBytes: 40 * MIB, processes: 3, instances: 1 });
 
@@ -153,6 +153,22 @@ describe("what a server takes", () => {
     await lab.pass(5_000);
     expect(lab.pool.status("a")).toMatchObject({ usage: usage(50), asksMemoryBytes: 300 * MIB });
     expect(lab.pool.host().used.memoryBytes).toBe(50 * MIB);
+    await lab.pool.close();
+  });
+
+  test("is known from its first moment on; a little is kept for what comes after that", async () => {
+    const lab = open(100);
+    const starting = lab.pool.acquire("a");
+    await turns();
+    lab.connector("a").onSpawn(11);
+    lab.usages.set(11, usage(5, 2));
+    lab.connector("a").last.connect();
+    await starting;
+    expect(lab.pool.status("a")).toMatchObject({
+      usage: usage(5, 2),
+      asksMemoryBytes: LEAST_SHARE.memoryBytes,
+    });
+    expect(lab.pool.host().used.memoryBytes).toBe(5 * MIB);
     await lab.pool.close();
   });
 

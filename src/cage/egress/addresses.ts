@@ -29,13 +29,13 @@ const IPV4: readonly Range[] = [
   ["169.254.0.0/16", "link-local"],
   ["172.16.0.0/12", "private"],
   ["192.0.0.0/24", "reserved"],
-  ["192.0.2.0/24", "reserved"],
+  // For documentation: nobody's on the internet, and so some network's own.
+  ["192.0.2.0/24", "private"],
   ["192.88.99.0/24", "reserved"],
   ["192.168.0.0/16", "private"],
-  // Holds the stand-ins of fake-addresses.ts.
   ["198.18.0.0/15", "reserved"],
-  ["198.51.100.0/24", "reserved"],
-  ["203.0.113.0/24", "reserved"],
+  ["198.51.100.0/24", "private"],
+  ["203.0.113.0/24", "private"],
   ["224.0.0.0/4", "multicast"],
   ["240.0.0.0/4", "reserved"],
 ];
@@ -53,8 +53,8 @@ const IPV6: readonly Range[] = [
   ["ff00::/8", "multicast"],
   ["2001:2::/48", "reserved"],
   ["2001:10::/28", "reserved"],
-  ["2001:db8::/32", "reserved"],
-  ["3fff::/20", "reserved"],
+  ["2001:db8::/32", "private"],
+  ["3fff::/20", "private"],
   // All that was ever given out.
   ["2000::/3", "public"],
   ["::/0", "reserved"],

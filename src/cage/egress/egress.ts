@@ -46,6 +46,8 @@ export interface EgressOptions {
   readonly learn: boolean;
   /** By default that of the host. */
   readonly lookup?: Lookup;
+  /** Of the rules, as `host:port`: proxies, which are asked for names that are not their own. */
+  readonly proxies?: readonly string[];
   readonly dial?: Dial;
   readonly intercept?: Intercept;
   /** At a bounded rate: see decisions.ts. */
@@ -90,11 +92,20 @@ export class Egress {
       },
     });
     const { fakes = new FakeAddresses(), own = ownAddresses, intercept = () => undefined } = options;
+    const proxies = new Set(options.proxies);
     const book = ruleBook(rules);
     this.#listeners = listenersFor(book.ports, learn);
     this.#decisions = decisions;
     this.#gatekeeper = new Gatekeeper({ book, learn, decisions, fakes, own, now });
-    this.#surroundings = { decisions, lookup, dial, own: () => this.#gatekeeper.own(), intercept, log };
+    this.#surroundings = {
+      decisions,
+      lookup,
+      dial,
+      own: () => this.#gatekeeper.own(),
+      intercept,
+      proxies,
+      log,
+    };
   }
 
   /** What the launcher has to make inside of the cage. */

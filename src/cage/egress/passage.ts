@@ -27,6 +27,8 @@ export interface PassageSurroundings {
   /** Addresses of this host. */
   readonly own: () => ReadonlySet<string>;
   readonly intercept: Intercept;
+  /** `host:port` of those whose first bytes name somebody else. */
+  readonly proxies: ReadonlySet<string>;
   readonly log: Log;
 }
 
@@ -68,8 +70,14 @@ function begin(surroundings: PassageSurroundings, passenger: Passenger): Promise
   const interceptor = surroundings.intercept(destination.host, destination.port);
   if (interceptor !== undefined) return intercepted(surroundings, passenger, interceptor);
   const waits =
-    passenger.answers === undefined && destination.kind === "name" && destination.port === TLS_PORT;
+    passenger.answers === undefined && namesItsHost(surroundings, passenger) && destination.port === TLS_PORT;
   return waits ? checkedFirst(surroundings, passenger) : dialledFirst(surroundings, passenger);
+}
+
+/** An address has no name, and what is said to a proxy names another. */
+function namesItsHost({ proxies }: PassageSurroundings, { permission }: Passenger): boolean {
+  const { destination } = permission;
+  return destination.kind === "name" && !proxies.has(destinationText(destination));
 }
 
 async function checkedFirst(surroundings: PassageSurroundings, passenger: Passenger): Promise<void> {
@@ -83,12 +91,12 @@ async function checkedFirst(surroundings: PassageSurroundings, passenger: Passen
 }
 
 async function dialledFirst(surroundings: PassageSurroundings, passenger: Passenger): Promise<void> {
-  const { agent, answers, early, permission } = passenger;
+  const { agent, answers, early } = passenger;
   const host = await reach(surroundings, passenger);
   if (!(host instanceof Socket)) return turnAway(surroundings, passenger, host);
   answers?.connected();
   const meter = opened(surroundings, passenger, host);
-  if (permission.destination.kind === "address") {
+  if (!namesItsHost(surroundings, passenger)) {
     send(host, early, meter);
     return both(agent, host, meter);
   }

@@ -37,7 +37,8 @@ struct tether {
 static int fork_tied(struct tether *tether, unsigned long namespaces, int signal) {
   char byte;
   must(sys(pipe2, tether->ends, O_CLOEXEC), "cannot make a pipe", "");
-  const long child = must(sys(clone, namespaces | SIGCHLD), "cannot start a process", "");
+  const char *const what = namespaces ? "cannot make namespaces" : "cannot start a process";
+  const long child = must(sys(clone, namespaces | SIGCHLD), what, "");
   if (child > 0) return (int)child;
   sys(prctl, PR_SET_PDEATHSIG, signal);
   sys(close, tether->ends[1]);

@@ -1,6 +1,6 @@
 // Tries spec.h with bytes that nobody would write. fuzz COUNT [SEED] builds COUNT inputs, most of them from something
-// valid with some bytes changed, cut or repeated, and prints how many were taken. Made for the sanitizers of a compiler:
-// each input ends where its memory ends, and all that the launcher would read of an accepted one is read.
+// valid with some bytes changed, cut or repeated, and prints how many were taken. Made for the sanitizers of a
+// compiler: each input ends where its memory ends, and all that the launcher would read of an accepted one is read.
 //
 //   gcc -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wno-unused-function -o fuzz fuzz.c
 
@@ -37,12 +37,13 @@ static void put_u32(struct input *input, unsigned value) { put(input, &value, 4)
 
 // One record of a kind, mostly as it should be.
 static void put_record(struct input *input, unsigned kind, unsigned level) {
+  static const unsigned networks[LEVELS] = {HOST_NETWORK, PORTS_ONLY, OWN_NETWORK};
   static const char *const paths[] = {"/usr", "/a/b", "/", "/a//b", "/../x", "x", "/a/.", "/dev", ""};
   const char *path = paths[any(4) ? any(2) : any(9)];
   struct input body = {.size = 0};
   switch (kind) {
     case LEVEL: put_u32(&body, level); break;
-    case NETWORK: put_u32(&body, level == ISOLATED ? OWN_NETWORK : level == CONFINED ? PORTS_ONLY : HOST_NETWORK); break;
+    case NETWORK: put_u32(&body, networks[level]); break;
     case IDENTITY:
       put_u32(&body, level == OFF ? APPLIANCE : OWN_UID);
       put_u32(&body, (unsigned)any(3));
@@ -98,20 +99,23 @@ static void compose(struct input *input) {
 
 static void spoil(struct input *input) {
   for (unsigned long count = any(4); count > 0 && input->size > 0; count--) {
-    const unsigned long at = any(input->size);
+    const unsigned long at = any(input->size), rest = input->size - at;
+    const int byte = any(2) ? 0xff : 0;
     switch (any(5)) {
       case 0: input->bytes[at] = (unsigned char)any(256); break;
       case 1: input->bytes[at] ^= (unsigned char)(1 << any(8)); break;
       case 2: input->size = at; break;
-      case 3: put(input, input->bytes + at, any(input->size - at)); break;
-      default: memset(input->bytes + at, any(2) ? 0xff : 0, any(input->size - at < 8 ? input->size - at : 8)); break;
+      case 3: put(input, input->bytes + at, any(rest)); break;
+      default: memset(input->bytes + at, byte, any(rest < 8 ? rest : 8)); break;
     }
   }
 }
 
 static void invent(struct input *input) {
   input->size = any(256);
-  for (unsigned long index = 0; index < input->size; index++) input->bytes[index] = (unsigned char)any(any(2) ? 256 : 24);
+  for (unsigned long index = 0; index < input->size; index++) {
+    input->bytes[index] = (unsigned char)any(any(2) ? 256 : 24);
+  }
 }
 
 // Reads what the launcher reads. The sum keeps the compiler from leaving it out.
@@ -144,7 +148,11 @@ int main(int argc, char **argv) {
   for (unsigned long round = 0; round < count; round++) {
     struct input input;
     struct spec spec;
-    if (any(8)) compose(&input); else invent(&input);
+    if (any(8)) {
+      compose(&input);
+    } else {
+      invent(&input);
+    }
     if (any(2)) spoil(&input);
     unsigned char *exact = malloc(input.size);
     if (!exact && input.size) return 1;

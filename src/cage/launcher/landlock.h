@@ -78,7 +78,7 @@ static long make_rules(const struct spec *spec) {
   unsigned long size;
   const long version = must(landlock_version(), "Landlock cannot be used", "");
   // Without it every port of every host would be open.
-  if (version < 4 && spec->count[PORT]) refuse("Landlock of this kernel cannot refuse connections", "", "Linux 6.7 can");
+  if (version < 4 && spec->count[PORT]) refuse("Landlock here cannot refuse connections", "", "Linux 6.7 can");
   const struct ruleset all = all_of(version, &size);
   const long ruleset = must(sys(landlock_create_ruleset, &all, size), "cannot make Landlock rules", "");
   const int root = (int)must(sys(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), "cannot open /", "");

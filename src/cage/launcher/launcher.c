@@ -106,6 +106,11 @@ static void isolate(const struct spec *spec, unsigned uid_outside, unsigned gid_
   build_view(spec);
 }
 
+// Nobody but root looks into a launcher, or traces it. Without a cage a server has all rights of its user anyway.
+static void close_to_others(const struct spec *spec) {
+  if (spec->level != OFF) sys(prctl, PR_SET_DUMPABLE, 0);
+}
+
 // What of the launcher a server can see in its /proc: not where it lies, nor who started it.
 static void hide_arguments(char **arguments) {
   for (; *arguments; arguments++) memset(*arguments, 0, length(*arguments));
@@ -122,7 +127,7 @@ static int be_inner(struct order *order, unsigned uid_outside, unsigned gid_outs
     hide_arguments(order->own_arguments);
     isolate(spec, uid_outside, gid_outside);
   }
-  sys(prctl, PR_SET_DUMPABLE, 0);
+  close_to_others(spec);
 
   const long self = sys(getpid);
   const int server = fork_tied(&tether, 0, SIGKILL);
@@ -142,12 +147,27 @@ static unsigned long namespaces_of(const struct spec *spec) {
   return spec->identity == USER_NAMESPACE ? all | CLONE_NEWUSER : all;
 }
 
+// Root here may be a plain user for the host: that of a user namespace, which has no other ids to give.
+static int is_root_of_host(void) {
+  char map[64] = "";
+  const long file = sys(openat, AT_FDCWD, "/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 1;
+  const long size = sys(read, file, map, sizeof map - 1);
+  sys(close, file);
+  // `INSIDE OUTSIDE COUNT`, with blanks before each.
+  const char *at = map;
+  while (*at == ' ') at++;
+  const int inside = read_number(&at);
+  while (*at == ' ') at++;
+  return size <= 0 || inside != 0 || read_number(&at) == 0;
+}
+
 static int launch(struct order *order) {
   const struct spec *spec = &order->spec;
   struct tether tether;
   const unsigned uid = (unsigned)sys(geteuid), gid = (unsigned)sys(getegid);
   // Whatever number shows inside, the host would see root.
-  if (spec->identity == USER_NAMESPACE && uid == 0) refuse("a user namespace for root", "", "give it a user of its own");
+  if (spec->identity == USER_NAMESPACE && uid == 0 && is_root_of_host()) refuse("a user namespace for root", "", "it would stay root");
   if (spec->identity == OWN_UID && uid != 0) refuse("a user of the server's own", "", "only root can give it one");
   widen_stdout();
   if (spec->terminal) sys(ioctl, 0, TIOCNOTTY);
@@ -156,7 +176,7 @@ static int launch(struct order *order) {
   if (inner == 0) return be_inner(order, uid, gid);
   report_number("inner ", inner);
   forget_order();
-  sys(prctl, PR_SET_DUMPABLE, 0);
+  close_to_others(spec);
   let_go(&tether);
   return guard(inner, OUTER);
 }
@@ -201,7 +221,8 @@ static int choose(int argc, char **argv) {
   const int parent = read_number(&first);
   if (parent >= 0 && !*first) {
     if (argc == 2) return launch_as_specified(parent, argv);
-    if (argc > 3 && equal(argv[2], "--") && argv[3][0] == '/') return launch_as_it_is(parent, argv + 3, argv + argc + 1);
+    const int has_file = argc > 3 && equal(argv[2], "--") && argv[3][0] == '/';
+    if (has_file) return launch_as_it_is(parent, argv + 3, argv + argc + 1);
   }
   complain("usage", "", "toolcrib-launcher PARENT [-- FILE [ARGUMENT…]], FILE being an absolute path");
   return EXIT_TROUBLE;

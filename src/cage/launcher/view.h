@@ -43,9 +43,9 @@ static void find_owners(const struct spec *spec, int root, struct owners *owners
   while (owners->count < MOST_OWNERS && next_of(&cursor, BIND, &record)) {
     if (!read_mount(&record, &mount) || !(mount.flags & BIND_MAP_OWNER)) continue;
     const long source = open_source(root, mount.source);
-    const int is_new = look_at(source, &facts) == 0 && wants_map(spec, &mount, &facts) && map_of(owners, &facts) == -EUSERS;
+    const int is_wanted = look_at(source, &facts) == 0 && wants_map(spec, &mount, &facts);
     sys(close, source);
-    if (!is_new) continue;
+    if (!is_wanted || map_of(owners, &facts) != -EUSERS) continue;
     owners->each[owners->count].uid = facts.uid;
     owners->each[owners->count].gid = facts.gid;
     owners->each[owners->count++].map = owner_map(facts.uid, facts.gid, spec->uid, spec->gid);

@@ -2,11 +2,12 @@
 // are open. `${__dirname}` stays: a start fills it in, so that the vault can move. Pure. Called by the import planner.
 
 import { printable, quoted } from "../../model/printable.ts";
+import type { Answers, Question } from "../../model/question.ts";
 import { understand } from "../../package/command-line.ts";
 import { toServerName } from "../../package/default-name.ts";
 import { type McpbManifest, type McpbOption, parseMcpbManifest } from "../../package/mcpb-manifest.ts";
 import { type Draft, usage } from "./draft.ts";
-import { answer, type Answers, openNotes, type Question } from "./question.ts";
+import { answer, openNotes } from "./question.ts";
 
 export interface McpbPlan {
   readonly draft: Draft;
@@ -118,23 +119,21 @@ function fill(text: string, questions: readonly Question[], values: Values): str
   });
 }
 
-/** An argument that is nothing but a list becomes an argument for each; one that nobody answered is left out. */
+/** An argument that is nothing but a list becomes an argument for each; one that may be left out and is open, is. */
 function fillArgs(
   args: readonly string[],
   questions: readonly Question[],
   values: Values,
 ): { readonly args: string[]; readonly leftOut: readonly string[] } {
-  const leftOut: string[] = [];
-  const filled = args.flatMap((arg) => {
-    const alone = questions.find(({ id }) => arg === placeholder(id));
-    if (alone === undefined) return [fill(arg, questions, values)];
-    const value = values.get(alone.id);
-    if (value !== undefined) return value;
-    if (alone.isRequired) return [arg];
-    leftOut.push(arg);
-    return [];
-  });
-  return { args: filled, leftOut };
+  const optional = questions.filter(({ id, isRequired }) => !isRequired && !values.has(id));
+  const isLeftOut = (arg: string): boolean => optional.some(({ id }) => arg.includes(placeholder(id)));
+  const filled = args
+    .filter((arg) => !isLeftOut(arg))
+    .flatMap((arg) => {
+      const list = questions.find(({ id }) => arg === placeholder(id));
+      return (list && values.get(list.id)) ?? [fill(arg, questions, values)];
+    });
+  return { args: filled, leftOut: args.filter(isLeftOut) };
 }
 
 function fillEnv(

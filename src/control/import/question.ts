@@ -1,29 +1,9 @@
-// What the author of a server wants to be told before it runs, in the words of any format: an MCP bundle's
-// `user_config`, the registry's inputs. Pure. Called by mcpb.ts and server-json.ts.
+// Answers to what the author of a server asks, in whatever format: an MCP bundle's `user_config`, the registry's
+// inputs. Pure. Called by mcpb.ts and server-json.ts.
 
-import { usage } from "./draft.ts";
 import { printable, quoted } from "../../model/printable.ts";
-
-export interface Question {
-  /** What an answer has to name. */
-  readonly id: string;
-  readonly title: string;
-  readonly description: string;
-  readonly kind: "string" | "number" | "boolean" | "path";
-  readonly isRequired: boolean;
-  readonly isSecret: boolean;
-  /** More than one answer is fine. */
-  readonly isMultiple: boolean;
-  /** Taken where nobody answers. */
-  readonly fallback: readonly string[] | undefined;
-  /** Where there are some, one of them. */
-  readonly choices: readonly string[];
-  readonly min?: number | undefined;
-  readonly max?: number | undefined;
-}
-
-/** By id; a list where the question takes several. */
-export type Answers = Readonly<Record<string, string | readonly string[]>>;
+import type { Answers, Question } from "../../model/question.ts";
+import { usage } from "./draft.ts";
 
 /** A file may ask no more than this. */
 const MAX_QUESTIONS = 200;
@@ -44,8 +24,7 @@ export function answer(
   }
   const values = new Map<string, readonly string[]>();
   for (const question of questions) {
-    const given = answers[question.id];
-    const value = given === undefined ? question.fallback : typeof given === "string" ? [given] : given;
+    const value = answers[question.id] ?? question.fallback;
     if (value !== undefined) values.set(question.id, check(name, question, value));
   }
   return values;

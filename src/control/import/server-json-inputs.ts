@@ -2,7 +2,7 @@
 // by server-json.ts.
 
 import * as v from "valibot";
-import type { Question } from "./question.ts";
+import type { Question } from "../../model/question.ts";
 
 const Text = v.pipe(v.string(), v.maxLength(32_768));
 
@@ -50,7 +50,7 @@ export type Values = ReadonlyMap<string, readonly string[]>;
 export function inputQuestions(inputs: readonly NamedInput[]): readonly Question[] {
   const found = new Map<string, Question>();
   for (const each of inputs) {
-    for (const question of questionsOf(each)) if (!found.has(question.id)) found.set(question.id, question);
+    for (const asked of questionsOf(each)) if (!found.has(asked.id)) found.set(asked.id, asked);
   }
   return [...found.values()];
 }

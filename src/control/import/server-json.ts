@@ -3,10 +3,11 @@
 
 import * as v from "valibot";
 import { printable, quoted } from "../../model/printable.ts";
+import type { Answers, Question } from "../../model/question.ts";
 import { isExactVersion } from "../../package/command-line.ts";
 import { toServerName } from "../../package/default-name.ts";
 import { type Draft, usage } from "./draft.ts";
-import { answer, type Answers, openNotes, type Question } from "./question.ts";
+import { answer, openNotes } from "./question.ts";
 import {
   argumentWords,
   inputQuestions,
@@ -141,7 +142,7 @@ function wayOfPackage(name: string, each: Package): ServerJsonWay | string {
     return `the ${what} speaks ${printable(transport.type, 40)} on a port of its own`;
   if (registryType === "mcpb") {
     if (fileSha256 === undefined) return `the ${what} has no fileSha256`;
-    if (!/^https:\/\//.test(identifier)) return `the ${what} is not at an https:// address`;
+    if (!identifier.startsWith("https://")) return `the ${what} is not at an https:// address`;
     return { kind: "bundle", what, url: identifier, sha256: fileSha256 };
   }
   if (registryType !== "npm" && registryType !== "pypi")

@@ -8,6 +8,7 @@ import { presentable, problemResponse } from "../problem.ts";
 import { applianceRoutes } from "./appliance.ts";
 import { cageRoutes } from "./cages.ts";
 import { serverRoutes } from "./servers.ts";
+import { shellRoutes } from "./shells.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { toolRoutes } from "./tools.ts";
 
@@ -30,6 +31,7 @@ export function createApi(admin: Admin, info: ApiInfo): Api {
     .use(applianceRoutes(admin))
     .use(serverRoutes(admin, info.onUnexpected))
     .use(cageRoutes(admin.cages))
+    .use(shellRoutes(admin.shells))
     .use(toolRoutes(admin))
     .use(tokenRoutes(admin));
 

@@ -6,7 +6,8 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import type { AnyElysia } from "elysia";
 import { GrantRequest } from "../../model/cage-view.ts";
 import { AddRequest, CallRequest, PlanRequest, TokenRequest } from "../../model/api.ts";
-import { BundleRequest, SwitchRequest } from "../../model/package-view.ts";
+import { BundleRequest, McpbFetchRequest, McpbPlanRequest, SwitchRequest } from "../../model/package-view.ts";
+import { ShellRequest, ShellSize } from "../../model/shell.ts";
 
 export const REQUEST_BODIES = {
   PlanRequest,
@@ -14,8 +15,12 @@ export const REQUEST_BODIES = {
   CallRequest,
   TokenRequest,
   GrantRequest,
+  ShellRequest,
+  ShellSize,
   SwitchRequest,
   BundleRequest,
+  McpbFetchRequest,
+  McpbPlanRequest,
 };
 
 const PROBLEM = {

@@ -54,8 +54,18 @@ function parseJson(text: string): unknown {
 }
 
 async function readText(request: Request, maxBytes: number): Promise<string> {
+  const bytes = await readBytes(request, maxBytes);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new AppError("parse-error", "The body is not UTF-8.", { cause: error });
+  }
+}
+
+/** The body as it is. @throws AppError `invalid-request`, `too-large` */
+export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length")) > maxBytes) throw tooLarge(maxBytes);
-  if (request.body === null) return "";
+  if (request.body === null) return new Uint8Array();
   const reader = request.body.getReader();
   let late = false;
   const deadline = setTimeout(() => {
@@ -77,11 +87,7 @@ async function readText(request: Request, maxBytes: number): Promise<string> {
     void reader.cancel().catch(() => {});
   }
   if (late) throw new AppError("invalid-request", "The body did not arrive in time: send it again.");
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks, length));
-  } catch (error) {
-    throw new AppError("parse-error", "The body is not UTF-8.", { cause: error });
-  }
+  return Buffer.concat(chunks, length);
 }
 
 function tooLarge(maxBytes: number): AppError {

@@ -8,18 +8,18 @@ const BASE = 198 * 2 ** 24 + 18 * 2 ** 16;
 
 test("a name keeps its address, and the address its name", () => {
   const fakes = new FakeAddresses();
-  expect(fakes.addressOf("a.test")).toBe("198.18.0.1");
-  expect(fakes.addressOf("b.test")).toBe("198.18.0.2");
-  expect(fakes.addressOf("a.test")).toBe("198.18.0.1");
-  expect(fakes.nameOf("198.18.0.2")).toBe("b.test");
-  expect(fakes.nameOf("198.18.0.3")).toBeUndefined();
+  expect(fakes.addressOf("a.test")).toBe("28.0.0.1");
+  expect(fakes.addressOf("b.test")).toBe("28.0.0.2");
+  expect(fakes.addressOf("a.test")).toBe("28.0.0.1");
+  expect(fakes.nameOf("28.0.0.2")).toBe("b.test");
+  expect(fakes.nameOf("28.0.0.3")).toBeUndefined();
 });
 
 test("covers its range and nothing else", () => {
   const fakes = new FakeAddresses();
-  for (const address of ["198.18.0.0", "198.18.0.1", "198.19.255.255"])
+  for (const address of ["28.0.0.0", "28.0.0.1", "28.1.255.255"])
     expect(fakes.covers(address)).toBe(true);
-  for (const address of ["198.17.255.255", "198.20.0.0", "1.1.1.1", "::1", "2001:db8::1"]) {
+  for (const address of ["27.255.255.255", "28.2.0.0", "1.1.1.1", "::1", "2001:db8::1"]) {
     expect(fakes.covers(address)).toBe(false);
   }
 });

@@ -13,7 +13,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { LaunchPlan, Mount } from "../../../src/cage/launch-plan.ts";
+import { type LaunchPlan, type Mount, uncaged } from "../../../src/cage/launch-plan.ts";
+import { launch } from "../../../src/process/launch.ts";
 import { attempt, factsFor, isolationObstacle, type Outcome, users } from "./attempts.ts";
 import { bind, isolatedPlan, OWN_ID } from "./plans.ts";
 import { openScene, type Scene } from "./scene.ts";
@@ -33,6 +34,38 @@ async function one(plan: LaunchPlan, wrapper: readonly string[] = []): Promise<O
   const [outcome] = await attempt(user, [plan], wrapper);
   if (outcome === undefined) throw new Error("no outcome");
   return outcome;
+}
+
+/** Runs plans where the kernel says that it does not know the calls that came with Linux 5.2, 5.9 and 5.12. */
+async function onOldKernel(plans: readonly LaunchPlan[]): Promise<readonly Outcome[]> {
+  const unknown = [428 /* open_tree */, 429 /* move_mount */, 436 /* close_range */, 442 /* mount_setattr */];
+  const code = unknown.flatMap((call, index) => [
+    [0x15, unknown.length - index, 0, call], // equal: to the last but one instruction
+  ]);
+  const program = [
+    [0x20, 0, 0, 0],
+    ...code,
+    [0x06, 0, 0, 0x7fff_0000],
+    [0x06, 0, 0, 0x0005_0026 /* ENOSYS */],
+  ];
+  const seccomp = Buffer.alloc(8 * program.length);
+  for (const [index, [operation = 0, yes = 0, no = 0, value = 0]] of program.entries()) {
+    seccomp.writeUInt16LE(operation, 8 * index);
+    seccomp.writeUInt8(yes, 8 * index + 2);
+    seccomp.writeUInt8(no, 8 * index + 3);
+    seccomp.writeUInt32LE(value, 8 * index + 4);
+  }
+  const argv = [process.execPath, join(import.meta.dir, "attempts.ts")];
+  const plan = {
+    ...uncaged({ launcher: scene.launcher, argv, env: { HOME: "/nonexistent" }, cwd: "/" }),
+    seccomp,
+  };
+  const { process: runner } = launch(plan, { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+  runner.stdin.write(JSON.stringify(plans));
+  await runner.stdin.end();
+  const outcomes: readonly Outcome[] = await runner.stdout.json();
+  await runner.exited;
+  return outcomes;
 }
 
 function withMounts(script: string, ...mounts: readonly Mount[]): LaunchPlan {
@@ -220,6 +253,24 @@ describe.skipIf(obstacle !== undefined)("a view (skipped where nothing can be is
       expect(readdirSync(below)).toEqual([]);
     },
   );
+
+  test("on a kernel that lacks the younger mount calls: the same", async () => {
+    const plan = withMounts(
+      "cat $READABLE/file; echo x > $READABLE/file; echo y > y && cat y; echo x > /dev/null && grep -c nosuid /proc/mounts; " +
+        "grep -v nodev /proc/mounts | grep -cvE '^[^ ]+ /dev[ /]'",
+      bind(scene.readable),
+    );
+    const env = { ...plan.env, READABLE: scene.readable };
+    // Without the calls, owners cannot be mapped either.
+    const mounts = plan.mounts.map((mount) =>
+      mount.kind === "bind" && mount.mapOwner ? { ...mount, mapOwner: false } : mount,
+    );
+    if (isRoot) Bun.spawnSync(["chown", String(OWN_ID), scene.work]);
+    const [outcome] = await onOldKernel([{ ...plan, env, mounts }]);
+    if (isRoot) Bun.spawnSync(["chown", "0", scene.work]);
+    expect(outcome).toMatchObject({ out: expect.stringMatching(/^granted\ny\n\d\d\n0\n$/), notes: [] });
+    expect(outcome?.err).toContain("Read-only file system");
+  });
 
   describe("with owners mapped", () => {
     const canMap = isRoot && factsFor(user)["idmap"] === "ok";

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { planMcpb, readMcpbManifest } from "../../../src/control/import/mcpb.ts";
-import type { Answers } from "../../../src/control/import/question.ts";
+import type { Answers } from "../../../src/model/question.ts";
 
 const CONFIG = {
   dirs: {
@@ -59,10 +59,10 @@ const plan = (text: string, answers: Answers = {}) => planMcpb(readMcpbManifest(
 test("with all answers: lists unfold, values are filled in, the place of the bundle stays open", () => {
   const { draft, notes, needsBundle } = plan(manifest(), {
     dirs: ["/srv/a", "/srv/b"],
-    key: "hunter2",
-    size: "50",
-    extra: "${user_config.key}",
-    fast: "true",
+    key: ["hunter2"],
+    size: ["50"],
+    extra: ["${user_config.key}"],
+    fast: ["true"],
   });
   expect(needsBundle).toBe(true);
   expect(draft).toEqual({
@@ -92,11 +92,12 @@ test("with all answers: lists unfold, values are filled in, the place of the bun
 test("without answers: defaults, and what is open is named", () => {
   const { draft, notes, questions } = plan(manifest());
   expect(draft.spec).toMatchObject({
-    args: ["${__dirname}/server/index.js", "${user_config.dirs}", "--size=10", "--extra="],
+    args: ["${__dirname}/server/index.js", "${user_config.dirs}", "--size=10"],
     env: { LEVEL: "info", FAST: "false" },
   });
   expect(draft.spec).not.toHaveProperty("env.KEY");
   expect(notes).toEqual([
+    'my-extension: left out, because nobody answered: "--extra=${user_config.extra}"',
     'my-extension: left out, because nobody answered: "${user_config.extra}"',
     "my-extension: needs dirs (Folders: That it may see)",
     "my-extension: needs key (Key)",
@@ -137,20 +138,22 @@ test("a bundle that only names a package is that package", () => {
 
 test("a secret that becomes an argument is named", () => {
   const mcp_config = { command: "node", args: ["${__dirname}/server/index.js", "--key=${user_config.key}"] };
-  const { notes } = plan(manifest({ user_config: { key: CONFIG.key } }, { mcp_config }), { key: "hunter2" });
+  const { notes } = plan(manifest({ user_config: { key: CONFIG.key } }, { mcp_config }), {
+    key: ["hunter2"],
+  });
   expect(notes).toEqual([
     "my-extension: the secret key is an argument, which other programs of the host can see",
   ]);
 });
 
 test.each([
-  [{ size: "0" }, /at least 1/],
-  [{ size: "101" }, /at most 100/],
-  [{ size: "" }, /has to be a number/],
-  [{ fast: "yes" }, /true or false/],
-  [{ dirs: "here" }, /absolute path/],
+  [{ size: ["0"] }, /at least 1/],
+  [{ size: ["101"] }, /at most 100/],
+  [{ size: [""] }, /has to be a number/],
+  [{ fast: ["yes"] }, /true or false/],
+  [{ dirs: ["here"] }, /absolute path/],
   [{ key: ["hunter2", "b"] }, /one value/],
-  [{ nobody: "x" }, /nobody asks for "nobody"/],
+  [{ nobody: ["x"] }, /nobody asks for "nobody"/],
 ])("an answer that does not fit: %j", (answers, expected) => {
   const act = (): unknown => plan(manifest(), answers);
   expect(act).toThrow(expected);

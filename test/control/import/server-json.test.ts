@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { AppError } from "../../../src/errors.ts";
-import type { Answers } from "../../../src/control/import/question.ts";
+import type { Answers } from "../../../src/model/question.ts";
 import { isServerJson, readServerJson, type SpecWay } from "../../../src/control/import/server-json.ts";
 
 const SHA = "f".repeat(64);
@@ -173,7 +173,13 @@ describe("what is asked", () => {
   });
 
   test("answers are filled in", () => {
-    const answers = { dir: ["/a", "/b"], "--level": "high", "--port": "80", name: "x", API_KEY: "hunter2" };
+    const answers = {
+      dir: ["/a", "/b"],
+      "--level": ["high"],
+      "--port": ["80"],
+      name: ["x"],
+      API_KEY: ["hunter2"],
+    };
     expect(specOf({ packages: [PACKAGE] }, answers)).toEqual({
       kind: "stdio",
       command: "npx",
@@ -183,7 +189,7 @@ describe("what is asked", () => {
   });
 
   test("open questions stay open, and are named; an answer is never a variable of another one", () => {
-    const { draft, notes } = first({ packages: [PACKAGE] }).plan({ name: "{dir}" });
+    const { draft, notes } = first({ packages: [PACKAGE] }).plan({ name: ["{dir}"] });
     expect(draft.spec).toMatchObject({
       args: ["-y", "@acme/weather@1.0.2", "{dir}", "--level=low", "db={dir}"],
       env: { LOG: "info", FIXED: "1" },
@@ -192,12 +198,12 @@ describe("what is asked", () => {
   });
 
   test.each([
-    [{ dir: "relative" }, /absolute path/],
-    [{ "--level": "middle" }, /one of "low", "high"/],
-    [{ "--port": "many" }, /has to be a number/],
+    [{ dir: ["relative"] }, /absolute path/],
+    [{ "--level": ["middle"] }, /one of "low", "high"/],
+    [{ "--port": ["many"] }, /has to be a number/],
     [{ API_KEY: ["hunter2", "hunter2"] }, /has to be one value/],
-    [{ LOG: "a\0b" }, /NUL/],
-    [{ unheard: "x" }, /nobody asks for "unheard"/],
+    [{ LOG: ["a\0b"] }, /NUL/],
+    [{ unheard: ["x"] }, /nobody asks for "unheard"/],
   ])("an answer that does not fit: %j", (answers, expected) => {
     const plan = (): unknown => first({ packages: [PACKAGE] }).plan(answers);
     expect(plan).toThrow(expected);
@@ -231,7 +237,7 @@ test("remotes, with their headers and the variables of their address", () => {
     ["token", true],
     ["X-Region", false],
   ]);
-  const { draft, notes } = way.plan({ tenant: "acme", "X-Key": "k", token: "t" });
+  const { draft, notes } = way.plan({ tenant: ["acme"], "X-Key": ["k"], token: ["t"] });
   expect(draft.spec).toEqual({
     kind: "http",
     url: "https://acme.example.com/mcp",

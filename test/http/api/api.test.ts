@@ -257,6 +257,7 @@ test("the OpenAPI document lists every route and every body", async () => {
   );
   expect(listed.toSorted()).toEqual([
     "delete /servers/{name}",
+    "delete /shells/{id}",
     "delete /tokens/{nameOrId}",
     "get /doctor",
     "get /servers",
@@ -264,6 +265,7 @@ test("the OpenAPI document lists every route and every body", async () => {
     "get /servers/{name}/cage",
     "get /servers/{name}/logs",
     "get /settings",
+    "get /shells",
     "get /status",
     "get /tokens",
     "get /tools",
@@ -274,6 +276,9 @@ test("the OpenAPI document lists every route and every body", async () => {
     "post /servers/{name}/enable",
     "post /servers/{name}/grants",
     "post /servers/{name}/restart",
+    "post /servers/{name}/shells",
+    "post /shells/{id}/input",
+    "post /shells/{id}/size",
     "post /tokens",
   ]);
   expect(document).toMatchObject({ openapi: "3.1.2", info: { version: "9.9.9" } });

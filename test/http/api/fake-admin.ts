@@ -22,6 +22,7 @@ import type {
 import type { CageView, GrantRequest } from "../../../src/model/cage-view.ts";
 import type { ServerSpec } from "../../../src/model/server-spec.ts";
 import { didYouMean } from "../../../src/nearest.ts";
+import { FakeShells } from "./fake-shells.ts";
 
 const MOMENT = "2026-11-22T10:00:00.000Z";
 
@@ -56,6 +57,8 @@ export class FakeAdmin implements Admin {
     view: (name) => this.#cage(name, { grants: [], write: false, learned: false }),
     allow: (name, request) => this.#cage(name, request),
   };
+
+  readonly shells = new FakeShells();
 
   readonly all = new Map<string, ServerView>();
   readonly allTokens = new Map<string, TokenView>();
