@@ -6,6 +6,8 @@ import { totalmem } from "node:os";
 import { openCages } from "./app/cages.ts";
 import { cagedSteps } from "./app/installing.ts";
 import { Connectors, instanceName, secretsOf } from "./app/connectors.ts";
+import { createInstallers } from "./app/installers.ts";
+import { createPackaging } from "./app/packaging.ts";
 import { BUILD } from "./build-info.ts";
 import { grantFault, refusedGrant } from "./cage/grants.ts";
 import { hostFacts } from "./cage/host.ts";
@@ -13,6 +15,7 @@ import { toAppError } from "./errors.ts";
 import { Adding } from "./control/adding.ts";
 import { Administration } from "./control/administration.ts";
 import { Changes } from "./control/changes.ts";
+import { findServer } from "./control/find-server.ts";
 import { examine } from "./control/doctor.ts";
 import { SHELL_LIMITS, Shells } from "./control/shells.ts";
 import { plan } from "./control/import/plan.ts";
@@ -28,12 +31,7 @@ import { problemOf } from "./http/problem.ts";
 import { Pulse } from "./http/pulse.ts";
 import { serveHttp } from "./http/server.ts";
 import type { Log } from "./log.ts";
-import type { PinnedPackage, StdioSpec } from "./model/server-spec.ts";
-import type { InstallProgress } from "./package/launch-command.ts";
-import { installNpm } from "./package/npm.ts";
 import { findProgram } from "./package/program.ts";
-import { installPypi } from "./package/pypi.ts";
-import { needsInstall } from "./package/resolve.ts";
 import { sweepStaging } from "./package/staging.ts";
 import { Vault } from "./package/vault.ts";
 import { closeFiles, type Paths } from "./paths.ts";
@@ -65,6 +63,9 @@ export interface Appliance {
 /** Another program that writes the database stops everything for as long: the store has the only thread. */
 const BUSY_TIMEOUT_MS = 1_000;
 const HOUSEKEEPING_MS = 60_000;
+const COLLECT_MS = 3_600_000;
+/** Of bundles; every route has a bound of its own. */
+const MAX_UPLOAD_BYTES = 1024 ** 4;
 /** For answers that are under way when the appliance is told to stop. */
 const STOP_GRACE_MS = 3_000;
 
@@ -95,9 +96,11 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
   const bus = createBus((thrown) => log.error("listener failed", { reason: String(thrown) }));
   const tokenBook = new TokenBook(now);
   const vault = new Vault({ directory: paths.vault, log, now });
+  const ending = new AbortController();
+  const installers = createInstallers({ paths, env, launcher, start: startStep, stopping: ending.signal });
   const connectors = new Connectors({
     cages,
-    ensurePackage: (pinned) => vault.ensure(pinned, undefined),
+    ensurePackage: (pinned) => vault.ensure(pinned, installers.reinstall),
     paths,
     settings,
     env,
@@ -154,7 +157,30 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     },
     applyTokens: (tokens) => tokenBook.replace(tokens),
   });
-  const adding = new Adding({ changes, pool, offers, install, problemOf, now });
+  const context = {
+    hasProgram: (word: string) => findProgram(word, env["PATH"] ?? "", paths.work) !== undefined,
+    grantFault: (path: string) => grantFault(path, own),
+  };
+  const packaging = createPackaging({
+    servers: () => changes.servers,
+    find: (name) => findServer(changes.servers, name),
+    view: (name) => administration.server(name),
+    offerOf: (name) => offers.of(name),
+    save: (server, action, alongside) => changes.replacePackage(server, action, alongside),
+    previous: store,
+    problemOf,
+    now,
+    paths,
+    env,
+    vault,
+    vaultMaxBytes: settings.vaultMaxBytes,
+    installers,
+    connectors,
+    context,
+    log,
+  });
+  const { install } = installers;
+  const adding = new Adding({ changes, pool, offers, install, adopt: packaging.adopt, problemOf, now });
   const shells = new Shells({
     servers: () => changes.servers,
     prepare: (server, program) => connectors.prepare(server, sharedRef(0), program),
@@ -191,11 +217,10 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     cageFacts: cages,
     shells,
     refusedPaths: (cage) => refusedGrant(cage, own),
-    plan: (request) =>
-      plan(request, {
-        hasProgram: (word) => findProgram(word, env["PATH"] ?? "", paths.work) !== undefined,
-        grantFault: (path) => grantFault(path, own),
-      }),
+    plan: (request) => plan(request, context),
+    packages: packaging.packages,
+    bundles: packaging.bundles,
+    mcpb: packaging.mcpb,
     now,
     saveTokenUse,
   });
@@ -249,6 +274,8 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     for (const id of tokenBook.expired()) gateway.sessions.endAllOf(id);
     saveTokenUse();
   }, HOUSEKEEPING_MS);
+  const collecting = setInterval(() => void packaging.collect(), COLLECT_MS);
+  void packaging.collect();
   wakeUnread();
 
   return {
@@ -257,6 +284,8 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     async stop() {
       stopping = true;
       clearInterval(housekeeping);
+      clearInterval(collecting);
+      ending.abort();
       gateway.sessions.endAll();
       pulse.close();
       await shells.closeAll();
@@ -306,41 +335,6 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       log.warn("last use of tokens not saved", { reason: toAppError(thrown).message });
     }
   }
-
-  async function install(
-    spec: StdioSpec,
-    progress: InstallProgress,
-    signal: AbortSignal,
-  ): Promise<PinnedPackage | undefined> {
-    const wanted = needsInstall(spec);
-    if (wanted === undefined) return undefined;
-    if (wanted.kind === "pypi") {
-      return installPypi({
-        ...wanted,
-        allowBuild: [],
-        vaultDirectory: paths.vault,
-        cacheDirectory: paths.cache,
-        launcher,
-        start: startStep,
-        host: env,
-        progress,
-        signal,
-      });
-    }
-    return installNpm({
-      packageSpec: wanted.packageSpec,
-      bin: wanted.bin,
-      registry: wanted.registry,
-      vaultDirectory: paths.vault,
-      cacheDirectory: paths.cache,
-      self: process.execPath,
-      launcher,
-      start: startStep,
-      host: env,
-      progress,
-      signal,
-    });
-  }
 }
 
 /** File permission is the authentication: the socket is its owner's alone, from its first moment on. */
@@ -350,7 +344,9 @@ function serveSocket(path: string, fetch: (request: Request) => Promise<Response
   try {
     const options: Bun.Serve.Options<undefined, never> = { unix: path, development: false, fetch };
     // NB: the default of 10 s would cut a followed log; Bun's types know the option for TCP only.
-    const server = Bun.serve(Object.assign(options, { idleTimeout: 0 }));
+    const server = Bun.serve(
+      Object.assign(options, { idleTimeout: 0, maxRequestBodySize: MAX_UPLOAD_BYTES }),
+    );
     chmodSync(path, 0o600);
     return server;
   } finally {

@@ -53,19 +53,22 @@ export function createInstallers(options: InstallersOptions): Installers {
     self: process.execPath,
     npmSettings: await findNpmSettings(paths.config, env),
   });
-  const pypi = (signal: AbortSignal) => ({ ...places(signal), allowBuild: [] });
+  const pypi = (signal: AbortSignal, { scripts = [] }: StdioSpec) => ({
+    ...places(signal),
+    allowBuild: scripts,
+  });
 
   return {
     async install(spec, progress, signal) {
       const wanted = needsInstall(spec);
       if (wanted === undefined) return undefined;
-      if (wanted.kind === "pypi") return installPypi({ ...wanted, ...pypi(signal), progress });
-      return installNpm({ ...wanted, ...(await npm(signal)), progress });
+      if (wanted.kind === "pypi") return installPypi({ ...wanted, ...pypi(signal, spec), progress });
+      return installNpm({ ...wanted, ...(await npm(signal)), scripts: spec.scripts, progress });
     },
     newest: (spec, signal) =>
       findNewest(spec, {
-        npm: async (meaning) => resolveNpm({ ...meaning, ...(await npm(signal)) }),
-        pypi: (meaning) => resolvePypi({ ...meaning, ...pypi(signal) }),
+        npm: async (meaning) => resolveNpm({ ...meaning, ...(await npm(signal)), scripts: spec.scripts }),
+        pypi: (meaning) => resolvePypi({ ...meaning, ...pypi(signal, spec) }),
       }),
     async reinstall(pinned, damaged) {
       if (pinned.ecosystem === "npm") return reinstallNpm(await npm(stopping), pinned, damaged);

@@ -71,6 +71,10 @@ export class CagedRun implements PreparedStart {
       log.error("egress of a cage failed", { server, reason: toAppError(thrown).message });
     });
     this.look();
+    const { level } = this.report();
+    // What is enforced belongs into the log of every start, and a start without a cage is nothing usual.
+    if (this.plan.level === "off") log.warn("server runs without a cage", { server });
+    else log.info("server caged", { server, cage: level });
   }
 
   /** Reads again what /proc and the control groups say of it. */

@@ -18,6 +18,9 @@ export interface AddOptions extends CageOptions {
   readonly startTimeout?: string;
   readonly callTimeout?: string;
   readonly replace?: boolean;
+  readonly answer?: readonly string[];
+  readonly sha256?: string;
+  readonly allowScripts?: readonly string[];
   readonly isolation?: string;
   readonly instances?: string;
 }
@@ -33,7 +36,7 @@ export async function planRequest(
   { cwd, signal }: Pick<Context, "cwd" | "signal">,
 ): Promise<PlanRequest> {
   const { name, env, read = [], write = [], allowHost = [], startTimeout, callTimeout } = options;
-  const { isolation, instances } = options;
+  const { isolation, instances, allowScripts } = options;
   const cage = cageOf(options);
   const absolute = (path: string): string => resolve(cwd, path);
   const rest = {
@@ -42,9 +45,11 @@ export async function planRequest(
     write: write.map(absolute),
     allowHosts: [...allowHost],
     ...(cage === undefined ? {} : { cage }),
+    ...(allowScripts === undefined ? {} : { scripts: [...allowScripts] }),
     ...(isolation === undefined ? {} : { isolation }),
     ...(instances === undefined ? {} : { instances: numberOf("--instances", instances) }),
     ...(name === undefined ? {} : { name }),
+    ...(options.answer === undefined ? {} : { answers: answersOf(options.answer) }),
     ...(startTimeout === undefined
       ? {}
       : { startTimeoutMs: parseDuration(startTimeout, "--start-timeout", "s") }),
@@ -85,6 +90,18 @@ async function documentOf(
 function beginsLikeJson(path: string): boolean {
   const start = new TextDecoder().decode(readStart(path, SNIFFED_BYTES));
   return start.trimStart().startsWith("{");
+}
+
+/** NB: as below. */
+function answersOf(pairs: readonly string[]): Record<string, string[]> {
+  const answers = new Map<string, string[]>();
+  for (const pair of pairs) {
+    const at = pair.indexOf("=");
+    if (at < 1) throw new AppError("usage", "--answer wants NAME=value.");
+    const name = pair.slice(0, at);
+    answers.set(name, [...(answers.get(name) ?? []), pair.slice(at + 1)]);
+  }
+  return Object.fromEntries(answers);
 }
 
 /** NB: no sentence here repeats the text: without its `=`, it may be the value. */

@@ -7,6 +7,7 @@ import { createProgress } from "./add-progress.ts";
 import { type AddOptions, planRequest } from "./add-request.ts";
 import type { Context } from "./context.ts";
 import { eventsIn } from "./events-in.ts";
+import { isMcpb, planMcpb } from "./mcpb.ts";
 import type { Terminal } from "./terminal.ts";
 
 type Outcome =
@@ -16,7 +17,10 @@ type Outcome =
 
 export async function add(context: Context, words: readonly string[], options: AddOptions): Promise<number> {
   const request = await planRequest(words, options, context);
-  return addPlanned(context, await context.api.json<PlanView>("POST", "/plans", request), options);
+  const plan = isMcpb(words)
+    ? await planMcpb(context, request, options.sha256)
+    : await context.api.json<PlanView>("POST", "/plans", request);
+  return addPlanned(context, plan, options);
 }
 
 /** Shows a plan, asks, and adds what is in it. */

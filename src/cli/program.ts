@@ -5,9 +5,11 @@ import { Command, type OptionValues, Option } from "commander";
 import { BUILD } from "../build-info.ts";
 import { SETTING_NAMES } from "../settings.ts";
 import type { AddOptions } from "./add-request.ts";
+import type { BundleOptions, LoadOptions } from "./bundles.ts";
 import type { AllowOptions } from "./cage.ts";
 import type { CallerOptions } from "./tools.ts";
 import { type Context, createContext, type Host } from "./context.ts";
+import type { UpdateOptions } from "./packages.ts";
 import type { TokenOptions } from "./token.ts";
 import { findVerb } from "./usage.ts";
 
@@ -29,7 +31,8 @@ Options come first: from the first other word on, all belongs to the server.
   toolcrib add --name files npx -y @modelcontextprotocol/server-filesystem /srv/docs
   toolcrib add --env API_KEY=... uvx mcp-server-fetch
   toolcrib add https://mcp.example.com/mcp
-  toolcrib add mcp.json`;
+  toolcrib add mcp.json
+  toolcrib add --answer api_key=... notes.mcpb`;
 
 const FOOT = `
 Options may also be settings, such as --listen: "toolcrib help serve" lists them.
@@ -106,8 +109,19 @@ export function buildProgram(host: Host, commandLine: readonly string[]): Progra
     .option("--processes <count>", "Processes and threads that it may have (default: 256)")
     .option("--cpus <count>", "Processors' worth of time (default: 2)")
     .option("--learn", "Let it reach what it asks for and write that down")
+    .option(
+      "--allow-scripts <package>",
+      "Let it run its install scripts, or be built (may be repeated)",
+      collect,
+    )
     .option("--isolation <kind>", "One process for all (shared), per caller or per session")
     .option("--instances <count>", "Processes at once at most, for a shared server")
+    .option(
+      "--answer <name=value>",
+      "What its author asks, for a bundle or server.json (may be repeated)",
+      collect,
+    )
+    .option("--sha256 <hex>", "The hash that an MCP bundle has to have")
     .option("--start-timeout <time>", "For the start and its handshake: 60, 90s, 5m")
     .option("--call-timeout <time>", "For one call: 60, 90s, 5m")
     .option("--replace", "Take the place of a server of the same name")
@@ -130,6 +144,38 @@ export function buildProgram(host: Host, commandLine: readonly string[]): Progra
       .argument("<server>", "Name of the server")
       .action(act(async (context, [name = ""]) => (await import("./servers.ts"))[verb](context, name)));
   }
+  program
+    .command("update")
+    .description("Newer versions: what they would change, then the switch")
+    .argument("[server...]", "Names of servers, instead of all that run a package")
+    .option("--check", "Only say what is newer")
+    .option("-y, --yes", "Do not ask")
+    .action(act<UpdateOptions>(async (...given) => (await import("./packages.ts")).update(...given)));
+  program
+    .command("rollback")
+    .description("Back to the version before the last update")
+    .argument("<server>", "Name of the server")
+    .action(act(async (context, [name = ""]) => (await import("./packages.ts")).rollback(context, name)));
+  const bundle = program
+    .command("bundle")
+    .description("Carry servers to a host that reaches no registry")
+    .usage("<server...> [options] | load <file> [options]")
+    .helpCommand(false)
+    .argument("<server...>", "Names of servers that run a package")
+    .option("-o, --output <file>", "Where to write it, - for stdout")
+    .action(act<BundleOptions>(async (...given) => (await import("./bundles.ts")).bundle(...given)));
+  bundle
+    .command("load")
+    .description("Take a bundle into the vault, then add its servers")
+    .argument("<file>", "What toolcrib bundle wrote")
+    .option("-y, --yes", "Do not ask")
+    .option("--env <K=V>", "A variable that was not carried (may be repeated)", collect)
+    .option("--replace", "Take the place of servers of the same names")
+    .action(
+      act<LoadOptions>(async (context, [file = ""], options) =>
+        (await import("./bundles.ts")).load(context, file, options),
+      ),
+    );
   program
     .command("cage")
     .description("What a server's cage enforces, with evidence, and what it refused")
@@ -166,7 +212,7 @@ export function buildProgram(host: Host, commandLine: readonly string[]): Progra
     .command("shell")
     .description("A terminal, or one command, in a server's cage")
     .argument("<server>", "Name of the server")
-    .argument("[command...]", "What to run instead of a shell, after --")
+    .argument("[words...]", "A command to run instead of a shell, after --")
     .passThroughOptions()
     .action(act(async (context, words) => (await import("./shell.ts")).shell(context, words)));
 

@@ -13,7 +13,6 @@ const LATER = new Set([
   "activity",
   "audit",
   "backup",
-  "bundle",
   "cage",
   "deny",
   "repo",
@@ -21,7 +20,6 @@ const LATER = new Set([
   "schema",
   "secret",
   "stdio",
-  "update",
   "user",
   "why",
 ]);

@@ -16,7 +16,10 @@ import type {
   ToolView,
 } from "../model/api.ts";
 import type { SettingView } from "../settings.ts";
+import type { BundleAdmin } from "./bundles.ts";
 import type { CageAdmin } from "./caging.ts";
+import type { McpbAdmin } from "./mcpb.ts";
+import type { PackageAdmin } from "./packages.ts";
 import type { ShellAdmin } from "./shells.ts";
 
 export interface Admin {
@@ -45,6 +48,9 @@ export interface Admin {
   followLogs(name: string, onText: (text: string) => void): () => void;
 
   readonly cages: CageAdmin;
+  readonly packages: PackageAdmin;
+  readonly bundles: BundleAdmin;
+  readonly mcpb: McpbAdmin;
   readonly shells: ShellAdmin;
 
   /** What a caller sees; without a name, what an unrestricted token would. @throws `not-found` */

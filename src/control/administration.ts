@@ -33,6 +33,9 @@ import { encodeText } from "../wire/compose.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Adding } from "./adding.ts";
 import type { Admin } from "./admin.ts";
+import type { BundleAdmin } from "./bundles.ts";
+import type { McpbAdmin } from "./mcpb.ts";
+import type { PackageAdmin } from "./packages.ts";
 import { type CageAdmin, type CageFacts, Caging } from "./caging.ts";
 import type { Changes } from "./changes.ts";
 import { findServer } from "./find-server.ts";
@@ -52,6 +55,9 @@ export interface AdministrationOptions {
   readonly settings: readonly SettingView[];
   readonly doctor: () => Promise<readonly DoctorFinding[]>;
   readonly plan: (request: PlanRequest) => PlanView;
+  readonly packages: PackageAdmin;
+  readonly bundles: BundleAdmin;
+  readonly mcpb: McpbAdmin;
   readonly cageFacts: CageFacts;
   readonly shells: ShellAdmin;
   /** What is wrong with granted paths, as a sentence. */
@@ -66,11 +72,17 @@ const ADMINISTRATOR: Caller = { id: "administrator", name: "administrator", serv
 
 export class Administration implements Admin {
   readonly cages: CageAdmin;
+  readonly packages: PackageAdmin;
+  readonly bundles: BundleAdmin;
+  readonly mcpb: McpbAdmin;
   readonly shells: ShellAdmin;
   readonly #options: AdministrationOptions;
 
   constructor(options: AdministrationOptions) {
     this.#options = options;
+    this.packages = options.packages;
+    this.bundles = options.bundles;
+    this.mcpb = options.mcpb;
     const { changes, cageFacts, refusedPaths, shells } = options;
     this.shells = shells;
     this.cages = new Caging({

@@ -50,9 +50,22 @@ export class Changes {
     this.#changeServers(
       known ? "server.replace" : "server.add",
       server.name,
-      { specHash: server.specHash },
+      { specHash: server.specHash, ...withoutCage(server) },
       () => (known ? store.updateServer(server) : store.insertServer(server)),
     );
+  }
+
+  /** An update of its package, or the way back: one change with what `alongside` writes. */
+  replacePackage(
+    server: ConfiguredServer,
+    action: "server.update" | "server.rollback",
+    alongside: () => void,
+  ): void {
+    const { name, specHash, package: pinned } = server;
+    this.#changeServers(action, name, { specHash, version: pinned?.version ?? null }, () => {
+      alongside();
+      this.#options.store.updateServer(server);
+    });
   }
 
   removeServer(name: string): void {
@@ -130,4 +143,9 @@ export class Changes {
     apply();
     bus.emit("config.changed", { revision });
   }
+}
+
+/** That somebody let a server run without a cage is what an auditor looks for. */
+function withoutCage({ spec }: ConfiguredServer): Detail {
+  return spec.kind === "stdio" && spec.cage.mode === "off" ? { cage: "off" } : {};
 }

@@ -75,6 +75,8 @@ export const PlanRequest = v.strictObject({
   allowHosts: v.optional(v.array(v.string()), []),
   /** Options of the cage; what they leave out is as the document says, or the default. */
   cage: v.optional(v.record(v.string(), v.unknown())),
+  /** Packages whose install scripts may run. */
+  scripts: v.optional(v.array(v.string())),
   isolation: v.optional(v.string()),
   instances: v.optional(v.number()),
   /** To what its author asks, by the names of the questions: MCP bundles and the registry's server.json have some. */

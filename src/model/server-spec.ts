@@ -62,6 +62,13 @@ export const StdioSpec = v.strictObject({
   env: v.optional(v.record(EnvironmentName, Text), {}),
   cwd: v.optional(v.pipe(Text, v.startsWith("/"))),
   cage: v.optional(Cage, {}),
+  /** Packages whose install scripts may run, or which may be built, when this server's package is installed. */
+  scripts: v.optional(
+    v.pipe(
+      v.array(v.pipe(v.string(), v.regex(/^@?[\w.-]+(?:\/[\w.-]+)?$/, "not the name of a package"))),
+      v.maxLength(64),
+    ),
+  ),
   /** Absent: `shared`. NB: no default, or every hash of a specification would change. */
   isolation: v.optional(v.picklist(ISOLATIONS, 'has to be "shared", "caller" or "session"')),
   /** Of `shared`: processes at once at most, started as calls come. Absent: one. */

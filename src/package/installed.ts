@@ -23,7 +23,10 @@ const Manifest = v.object({
 type Manifest = v.InferOutput<typeof Manifest>;
 
 /** Our own note in the package.json at the root of an installation. */
-const Root = v.object({ toolcrib: v.optional(v.object({ registry: v.optional(v.string()) }), {}) });
+const Root = v.object({
+  toolcrib: v.optional(v.object({ registry: v.optional(v.string()) }), {}),
+  trustedDependencies: v.optional(v.array(v.string()), []),
+});
 
 export interface Locked {
   readonly version: string;
@@ -89,20 +92,26 @@ export async function findPinned(
   wanted: PackageSpec,
   bin: string | undefined,
   registry: string | undefined,
+  scripts: readonly string[] = [],
 ): Promise<PinnedPackage | undefined> {
   const prefix = directoryPrefix(wanted.name, wanted.wanted);
   for (const found of await listVault(vaultDirectory)) {
     if (!found.startsWith(prefix) || !/^[0-9a-f]{12}$/.test(found.slice(prefix.length))) continue;
     const directory = join("npm", found);
     const at = join(vaultDirectory, directory);
-    if ((await readRegistry(at)) === registry) return readPinned(at, directory, wanted.name, bin);
+    const root = await readRoot(at);
+    const isSame = root.registry === registry && Bun.deepEquals(root.scripts, scripts);
+    if (isSame) return readPinned(at, directory, wanted.name, bin);
   }
   return undefined;
 }
 
-export async function readRegistry(at: string): Promise<string | undefined> {
+/** How an installation was asked for. */
+export async function readRoot(
+  at: string,
+): Promise<{ readonly registry: string | undefined; readonly scripts: readonly string[] }> {
   const root = v.parse(Root, JSON.parse(await readBounded(join(at, "package.json"))));
-  return root.toolcrib.registry;
+  return { registry: root.toolcrib.registry, scripts: root.trustedDependencies };
 }
 
 /**

@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { AppError } from "../errors.ts";
 import { title } from "./install-error.ts";
 import { asInstallError } from "./install-run.ts";
-import { readLock, readRegistry, vaultPath } from "./installed.ts";
+import { readLock, readRoot, vaultPath } from "./installed.ts";
 import { type NpmRequest, npmSteps, type NpmSteps } from "./npm-steps.ts";
 import { seal } from "./seal.ts";
 import { makeStaging, publish, removeStaging } from "./staging.ts";
@@ -18,7 +18,7 @@ import type { KnownPackage } from "./vault.ts";
 const ROOT = "package.json";
 const LOCK = "bun.lock";
 
-export type NpmAgain = Omit<NpmRequest, "packageSpec" | "registry">;
+export type NpmAgain = Omit<NpmRequest, "packageSpec" | "registry" | "scripts">;
 
 /**
  * @param damaged where the broken tree lies; its lockfile is used when it is the right one
@@ -33,8 +33,8 @@ export async function reinstallNpm(
   const packageSpec = { name, wanted: version };
   const staging = await makeStaging(request.vaultDirectory);
   try {
-    const registry = damaged === undefined ? undefined : await readRegistry(damaged).catch(() => undefined);
-    const steps = npmSteps(staging, { ...request, packageSpec, registry });
+    const root = damaged === undefined ? undefined : await readRoot(damaged).catch(() => undefined);
+    const steps = npmSteps(staging, { ...request, packageSpec, ...root });
     await bringLock(staging, steps, pinned, damaged);
     await steps.fetch();
     await seal(staging, pinned.entry);

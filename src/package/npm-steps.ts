@@ -8,10 +8,8 @@ import { installError, title } from "./install-error.ts";
 import { installRun } from "./install-run.ts";
 import { type Installer, installerStep } from "./installer-child.ts";
 
-// Scripts of packages stay off: an installation runs no code of others. Hoisted and copied: a plain tree that shares
-// no file with the cache.
+// Hoisted and copied: a plain tree that shares no file with the cache.
 const OPTIONS = [
-  "--ignore-scripts",
   "--linker=hoisted",
   "--backend=copyfile",
   "--save-text-lockfile",
@@ -23,6 +21,8 @@ export interface NpmRequest extends Installer {
   readonly packageSpec: PackageSpec;
   /** Wins over the registry of npm's settings. */
   readonly registry?: string | undefined;
+  /** Packages whose scripts somebody has approved; of all others none runs. */
+  readonly scripts?: readonly string[] | undefined;
   /** Absolute. */
   readonly vaultDirectory: string;
   /** Aborting it ends the work and leaves nothing of it. */
@@ -42,16 +42,19 @@ export interface NpmSteps {
 
 /** Steps that share one deadline. @throws AppError `install-failed`, `no-space`, `interrupted` */
 export function npmSteps(staging: string, request: NpmRequest): NpmSteps {
-  const { packageSpec, registry } = request;
+  const { packageSpec, registry, scripts = [] } = request;
   const { run, checkInterrupted } = installRun({ ...request, title: title(packageSpec) });
-  const options = registry === undefined ? OPTIONS : [...OPTIONS, `--registry=${registry}`];
+  const own = registry === undefined ? OPTIONS : [...OPTIONS, `--registry=${registry}`];
+  // An installation runs no code of others, but for those that are named: Bun runs the scripts of these alone.
+  const options = scripts.length === 0 ? [...own, "--ignore-scripts"] : own;
   const succeed = async (args: readonly string[]): Promise<void> => {
     const { exitCode, output } = await run(installerStep(request, staging, [...args, ...options]));
     if (exitCode !== 0) throw installError(packageSpec, output);
   };
   return {
     async lock() {
-      const root = { name: "toolcrib-vault", private: true, toolcrib: { registry } };
+      const approved = scripts.length === 0 ? {} : { trustedDependencies: scripts };
+      const root = { name: "toolcrib-vault", private: true, toolcrib: { registry }, ...approved };
       await writeFile(join(staging, "package.json"), JSON.stringify(root));
       // NB: without --no-cache, Bun believes for minutes what it heard of a tag: the newest would not be the newest.
       await succeed([

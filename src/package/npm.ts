@@ -67,9 +67,9 @@ async function inStaging<T>(request: NpmRequest, act: (staging: string) => Promi
 }
 
 async function reuse(request: NpmInstall): Promise<PinnedPackage | undefined> {
-  const { packageSpec, bin, registry, vaultDirectory, progress } = request;
+  const { packageSpec, bin, registry, vaultDirectory, progress, scripts } = request;
   if (!isExactVersion(packageSpec.wanted)) return undefined;
-  const known = await findPinned(vaultDirectory, packageSpec, bin, registry);
+  const known = await findPinned(vaultDirectory, packageSpec, bin, registry, scripts);
   if (known !== undefined) progress("installed", `${known.name}@${known.version} is in the vault already`);
   return known;
 }

@@ -86,7 +86,6 @@ describe("wrong usage", () => {
     [["add", "--nmae", "x", "npx", "y"], /did you mean --name\?/],
     [["add", "npx", "y"], /pass --yes/],
     [["add", "--yes", "bad-plan"], /cannot be understood/],
-    [["update"], /"update" is not in this version/],
     [["repo", "apply", "x.json"], /"repo" is not in this version/],
     [["help", "why"], /"why" is not in this version/],
   ];

@@ -19,6 +19,7 @@ import { openStore, type Store } from "../../src/store/store.ts";
 import type { ConnectorRequest } from "../../src/upstream/instance.ts";
 import { Pool } from "../../src/upstream/pool.ts";
 import type { Connector, UpstreamListener } from "../../src/upstream/upstream.ts";
+import { NO_PACKAGES } from "../http/api/fake-packages.ts";
 import {
   type Answer,
   answeringUpstream,
@@ -158,6 +159,7 @@ export async function openControl(
   const install = options.install ?? (() => Promise.resolve(undefined));
   const adding = new Adding({ changes, pool, offers, install, problemOf, now });
   const administration = new Administration({
+    ...NO_PACKAGES,
     changes,
     adding,
     pool,

@@ -252,14 +252,14 @@ describe("its end", () => {
       await screenOf(session).over;
       await session.ended;
     };
-    const open_ = (): number => readdirSync("/proc/self/fd").length;
+    const descriptors = (): number => readdirSync("/proc/self/fd").length;
     await once(SIZE);
     await once();
-    const before = open_();
+    const before = descriptors();
     for (let count = 0; count < 10; count++) {
       await once(SIZE);
       await once();
     }
-    await until("no more descriptors than before", () => open_() <= before);
+    await until("no more descriptors than before", () => descriptors() <= before);
   });
 });

@@ -10,6 +10,8 @@ import { checkName, finish, type PlanContext, usage, type PlanOptions } from "./
 import { isObject, readEntry, type JsonObject } from "./entry.ts";
 import { type Document, type JsonPath, parseJsonc } from "./jsonc.ts";
 import type { InputQuestions } from "./placeholders.ts";
+import { planFromServerJson } from "./registry.ts";
+import { isServerJson } from "./server-json.ts";
 
 const MAX_SERVERS = 500;
 /** Names listed in one note. */
@@ -24,6 +26,7 @@ export function planFromDocument(
 ): PlanView {
   refuseOtherFormats(name, text);
   const document = parseJsonc(name, text);
+  if (isServerJson(document.value)) return planFromServerJson(document.value, options, context);
   const form = findForm(name, document.value);
   const entries = Object.entries(form.servers);
   if (entries.length === 0) throw usage(`${quoted(name)} has no servers in it.`);
@@ -82,8 +85,6 @@ const OTHER_FORMS: ReadonlyMap<string, string> = new Map([
   ["context_servers", "Zed"],
   ["mcp_servers", "Codex"],
   ["mcp", "OpenCode"],
-  ["packages", "the MCP registry"],
-  ["remotes", "the MCP registry"],
 ]);
 
 function findForm(name: string, document: unknown): Form {
@@ -136,7 +137,7 @@ function findBareMap(name: string, document: JsonObject): Form {
 
 function refuseOtherFormats(name: string, text: string): void {
   if (text.startsWith("PK\u0003\u0004"))
-    throw usage(`${quoted(name)} is an archive; bundles (.mcpb) are not read yet.`);
+    throw usage(`${quoted(name)} is an archive; give it the ending .mcpb if it is an MCP bundle.`);
   if (/\.toml$/i.test(name)) {
     throw usage(
       `${quoted(name)} is TOML, which is not read yet: write its servers below "mcpServers" in a JSON file.`,

@@ -104,12 +104,13 @@ function merge({ name, spec }: Draft, options: PlanOptions): Draft["spec"] {
   return { ...spec, env: { ...spec.env, ...options.env }, cage, ...supervision(name, options), ...timeouts };
 }
 
-function supervision(name: string, { isolation, instances }: PlanOptions): Partial<StdioSpec> {
+function supervision(name: string, { isolation, instances, scripts }: PlanOptions): Partial<StdioSpec> {
   if (isolation !== undefined && !isIsolation(isolation))
     throw usage(`${name}: --isolation is shared, caller or session.`);
   return {
     ...(isolation === undefined ? {} : { isolation }),
     ...(instances === undefined ? {} : { instances }),
+    ...(scripts === undefined ? {} : { scripts: [...scripts] }),
   };
 }
 

@@ -3,7 +3,9 @@
 
 import { nearest } from "../../nearest.ts";
 import { printable, quoted } from "../../model/printable.ts";
-import { readCage } from "./cage.ts";
+import * as v from "valibot";
+import { StdioSpec } from "../../model/server-spec.ts";
+import { cageFault, readCage } from "./cage.ts";
 import { usage, type Draft } from "./draft.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -16,7 +18,7 @@ export interface ReadEntry {
 }
 
 const URL_KEYS = ["url", "serverUrl", "httpUrl"];
-const STDIO_KEYS = ["command", "args", "env", "cwd", "cage"];
+const STDIO_KEYS = ["command", "args", "env", "cwd", "cage", "scripts", "isolation", "instances"];
 const HTTP_KEYS = [...URL_KEYS, "headers"];
 const COMMON_KEYS = ["type", "transport", "disabled", "enabled", "startTimeoutMs", "callTimeoutMs"];
 
@@ -136,9 +138,25 @@ function readStdio(name: string, entry: JsonObject): ReadKeys {
     env: env.values,
     ...optional("cwd", usableCwd),
     ...optional("cage", cage === undefined ? undefined : readCage(name, cage)),
+    ...readSupervision(name, entry),
   };
   return { spec, notes, unusable };
 }
+
+/** Keys of ours that other programs do not have. What is wrong in them is said with its line. */
+function readSupervision(name: string, entry: JsonObject): Pick<v.InferInput<typeof StdioSpec>, OwnKey> {
+  const own = Object.fromEntries(
+    OWN_KEYS.flatMap((key) => (entry[key] === undefined ? [] : [[key, entry[key]]])),
+  );
+  const result = v.safeParse(v.pick(StdioSpec, OWN_KEYS), own);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const path = (issue.path ?? []).map(({ key }) => (typeof key === "number" ? key : String(key)));
+  throw cageFault(name, path, issue.message.startsWith("Invalid ") ? "is not understood" : issue.message);
+}
+
+const OWN_KEYS = ["scripts", "isolation", "instances"] as const;
+type OwnKey = (typeof OWN_KEYS)[number];
 
 function readHttp(name: string, entry: JsonObject): ReadKeys {
   const urls = new Set(URL_KEYS.map((key) => entry[key]).filter((url) => url !== undefined));

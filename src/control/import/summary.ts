@@ -57,7 +57,7 @@ function source(spec: StdioSpec): string {
     case "npm": {
       const { name, wanted } = meaning.packageSpec;
       const registry = meaning.registry === undefined ? "the npm registry" : showUrl(meaning.registry);
-      return `package ${name} of ${registry}, ${version(wanted)}; installed once, its install scripts are not run`;
+      return `package ${name} of ${registry}, ${version(wanted)}; installed once, ${scriptsOf(spec)}`;
     }
     case "pypi": {
       const { name, wanted } = meaning.packageSpec;
@@ -77,6 +77,11 @@ function pythonVersion(wanted: string): string {
   if (wanted === "latest") return "the version that is the newest today";
   const exact = exactVersion(wanted);
   return exact === undefined ? `the newest version within ${quoted(wanted)}` : `version ${exact}`;
+}
+
+function scriptsOf({ scripts = [] }: StdioSpec): string {
+  if (scripts.length === 0) return "its install scripts are not run";
+  return `install scripts are run of ${scripts.map((name) => printable(name)).join(", ")}`;
 }
 
 function version(wanted: string): string {

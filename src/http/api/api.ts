@@ -6,7 +6,10 @@ import type { Admin } from "../../control/admin.ts";
 import { AppError } from "../../errors.ts";
 import { presentable, problemResponse } from "../problem.ts";
 import { applianceRoutes } from "./appliance.ts";
+import { bundleRoutes } from "./bundles.ts";
 import { cageRoutes } from "./cages.ts";
+import { mcpbRoutes } from "./mcpb.ts";
+import { packageRoutes } from "./packages.ts";
 import { serverRoutes } from "./servers.ts";
 import { shellRoutes } from "./shells.ts";
 import { tokenRoutes } from "./tokens.ts";
@@ -31,6 +34,9 @@ export function createApi(admin: Admin, info: ApiInfo): Api {
     .use(applianceRoutes(admin))
     .use(serverRoutes(admin, info.onUnexpected))
     .use(cageRoutes(admin.cages))
+    .use(packageRoutes(admin.packages, info.onUnexpected))
+    .use(bundleRoutes(admin.bundles))
+    .use(mcpbRoutes(admin.mcpb))
     .use(shellRoutes(admin.shells))
     .use(toolRoutes(admin))
     .use(tokenRoutes(admin));

@@ -23,6 +23,7 @@ import type { CageView, GrantRequest } from "../../../src/model/cage-view.ts";
 import type { ServerSpec } from "../../../src/model/server-spec.ts";
 import { didYouMean } from "../../../src/nearest.ts";
 import { FakeShells } from "./fake-shells.ts";
+import { NO_PACKAGES } from "./fake-packages.ts";
 
 const MOMENT = "2026-11-22T10:00:00.000Z";
 
@@ -53,6 +54,9 @@ export function fakeServer(name: string, extra: Partial<ServerView> = {}): Serve
 }
 
 export class FakeAdmin implements Admin {
+  readonly packages = NO_PACKAGES.packages;
+  readonly bundles = NO_PACKAGES.bundles;
+  readonly mcpb = NO_PACKAGES.mcpb;
   readonly cages: CageAdmin = {
     view: (name) => this.#cage(name, { grants: [], write: false, learned: false }),
     allow: (name, request) => this.#cage(name, request),
