@@ -153,10 +153,11 @@ describe("servers that do not start", () => {
     await crib.run(["rm", "bad"]);
   });
 
-  test("uvx, where uv is not on this host: how to get it", async () => {
-    const added = await crib.run(["add", "--yes", "--name", "bad", "uvx", "mcp-server-fetch"]);
+  test("a project that only the host's uv could run, where it has none: how to get it", async () => {
+    const words = ["uv", "--directory", crib.work, "run", "server.py"];
+    const added = await crib.run(["add", "--yes", "--name", "bad", ...words]);
     expect(added.code).not.toBe(0);
-    expect(added.stderr).toMatch(/uv\b/);
+    expect(added.stderr).toMatch(/install uv\b/);
     expectSentence(added);
     await crib.run(["rm", "bad"]);
   });

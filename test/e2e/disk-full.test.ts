@@ -11,7 +11,9 @@ import { small } from "./servers.ts";
 
 setDefaultTimeout(90_000);
 
-const MOUNTS = ["unshare", "-Urm", "--propagation", "private"];
+// NB: root keeps its own user namespace: in another it would be a root without a uid to give to a server.
+const NAMESPACES = process.getuid?.() === 0 ? "-m" : "-Urm";
+const MOUNTS = ["unshare", NAMESPACES, "--propagation", "private"];
 const canMount = Bun.spawnSync([...MOUNTS, "mount", "-t", "tmpfs", "none", "/mnt"], {
   stderr: "ignore",
 }).success;
