@@ -25,10 +25,10 @@ const PLACE = /\$\{__dirname\}/g;
 const SEPARATOR = /\$\{(?:pathSeparator|\/)\}/g;
 const SCRIPT_RUNTIMES = new Set(["node", "nodejs", "bun"]);
 
-/** @throws AppError `start-failed` for a program that is not there, or that lies outside of the bundle */
+/** @throws AppError `blocked` for a program that is not there, or that lies outside of the bundle */
 export function mcpbLaunch(spec: StdioSpec, pinned: PinnedPackage, places: BundlePlaces): LaunchCommand {
   const home = join(places.vaultDirectory, pinned.directory);
-  if (!existsSync(home)) throw startFailed(`The bundle ${pinned.name} is not in the vault: add it again.`);
+  if (!existsSync(home)) throw blocked(`The bundle ${pinned.name} is not in the vault: add it again.`);
   const fill = (text: string): string => text.replace(PLACE, () => home).replace(SEPARATOR, sep);
   const args = spec.args.map((arg) => insideOr(home, fill(arg)));
   const filled = Object.entries(spec.env).flatMap(([name, value]) => {
@@ -55,7 +55,7 @@ function program(
     findProgram(command, path, workDirectory) ??
     (isPython ? findProgram("python3", path, workDirectory) : undefined);
   if (file === undefined) {
-    throw startFailed(
+    throw blocked(
       `The bundle ${pinned.name} runs with ${quoted(command)}, which this host does not have on the appliance's PATH: ` +
         "install it, then restart the server.",
     );
@@ -72,7 +72,7 @@ function ownProgram(command: string, home: string, { name }: PinnedPackage): str
   const file = insideOr(home, command);
   if (file.startsWith(home + sep) && findProgram(file, "", home) !== undefined && isInside(home, file))
     return file;
-  throw startFailed(`The bundle ${name} has no program at ${quoted(command)}.`);
+  throw blocked(`The bundle ${name} has no program at ${quoted(command)}.`);
 }
 
 /** Relative paths of a manifest's examples count from the bundle, where there is such a file; other words stay. */
@@ -86,6 +86,6 @@ function isInside(home: string, path: string): boolean {
   return realpathSync(path).startsWith(realpathSync(home) + sep);
 }
 
-function startFailed(sentence: string): AppError {
-  return new AppError("start-failed", sentence);
+function blocked(sentence: string): AppError {
+  return new AppError("blocked", sentence);
 }

@@ -15,7 +15,7 @@ export type PypiPackage = Extract<PinnedPackage, { readonly ecosystem: "pypi" }>
 /**
  * @param args the server's own
  * @param path the PATH that the server would have; the programs of its packages come before it
- * @throws AppError `start-failed` when the package or its interpreter is not there
+ * @throws AppError `blocked` when the package or its interpreter is not there
  */
 export function pythonLaunch(
   pinned: PypiPackage,
@@ -26,15 +26,15 @@ export function pythonLaunch(
   const home = join(vaultDirectory, pinned.directory);
   const entry = join(home, pinned.entry);
   const python = join(home, PYTHON);
-  if (!existsSync(home)) throw startFailed(`The package ${pinned.name} is not in the vault`);
+  if (!existsSync(home)) throw blocked(`The package ${pinned.name} is not in the vault`);
   const interpreter = realPath(python);
   if (interpreter === undefined) {
-    throw startFailed(
+    throw blocked(
       `The package ${pinned.name} was installed for Python ${pinned.python}, which is not where it was: ` +
         "install that again, or the package",
     );
   }
-  if (!existsSync(entry)) throw startFailed(`The package ${pinned.name} is not whole in the vault`);
+  if (!existsSync(entry)) throw blocked(`The package ${pinned.name} is not whole in the vault`);
   const own = homeOf(interpreter);
   const shared = {
     env: {
@@ -66,6 +66,6 @@ function realPath(path: string): string | undefined {
   }
 }
 
-function startFailed(what: string): AppError {
-  return new AppError("start-failed", `${what}: install it again with \`toolcrib add --replace\`.`);
+function blocked(what: string): AppError {
+  return new AppError("blocked", `${what}: install it again with \`toolcrib add --replace\`.`);
 }

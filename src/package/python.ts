@@ -16,14 +16,14 @@ const HOW_TO_GET: Readonly<Record<PythonMeaning["tool"], string>> = {
 /**
  * @param path the host's PATH
  * @param workDirectory absolute; the only place that uv and pipx write to
- * @throws AppError `install-failed`, with how to get the tool, where the host has none
+ * @throws AppError `blocked`, with how to get the tool, where the host has none
  */
 export function pythonCommand(meaning: PythonMeaning, path: string, workDirectory: string): LaunchCommand {
   const env = toolEnvironment(meaning.tool, workDirectory);
   const file = findProgram(meaning.command, path, workDirectory);
   if (file !== undefined) return { file, args: meaning.args, env, reads: [] };
   throw new AppError(
-    "install-failed",
+    "blocked",
     `This server runs with ${quoted(meaning.command)}, which this host does not have on the appliance's PATH: ` +
       `${HOW_TO_GET[meaning.tool]}, then restart the server.`,
   );

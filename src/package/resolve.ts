@@ -42,8 +42,7 @@ export function needsInstall(spec: StdioSpec): NpmMeaning | PypiMeaning | undefi
 
 /**
  * The program of `spec`, complete.
- * @throws AppError `start-failed` for a program or package that is not there; `install-failed` where Python's tools
- * are missing on the host
+ * @throws AppError `blocked` for a program or package that is not there, Python's tools among them
  */
 export function resolveLaunch(
   spec: StdioSpec,
@@ -73,7 +72,7 @@ function packageCommand(
   const entry =
     pinned === undefined ? undefined : join(places.vaultDirectory, pinned.directory, pinned.entry);
   if (entry === undefined || !existsSync(entry)) {
-    throw startFailed(
+    throw blocked(
       `The package ${name} is not in the vault: install it again with \`toolcrib add --replace\`.`,
     );
   }
@@ -84,7 +83,7 @@ function packageCommand(
     interpreter !== undefined &&
     findProgram(interpreter, places.path, places.workDirectory) === undefined
   ) {
-    throw startFailed(
+    throw blocked(
       `The package ${name} runs with ${quoted(interpreter)}, which this host does not have: install it.`,
     );
   }
@@ -101,23 +100,21 @@ function pypiCommand(
     return pythonLaunch(pinned, vaultDirectory, meaning.args, spec.env["PATH"] ?? path);
   }
   const { name } = meaning.packageSpec;
-  throw startFailed(
-    `The package ${name} is not in the vault: install it again with \`toolcrib add --replace\`.`,
-  );
+  throw blocked(`The package ${name} is not in the vault: install it again with \`toolcrib add --replace\`.`);
 }
 
 function hostProgram(command: string, spec: StdioSpec, places: StartPlaces): string {
   const file = findProgram(command, places.path, spec.cwd ?? places.workDirectory);
   if (file !== undefined) return file;
   if (command.includes("/")) {
-    throw startFailed(
+    throw blocked(
       `There is no program at ${quoted(command)}: check the path, and that the appliance may run it.`,
     );
   }
   const next = HOW_TO_GET.get(command) ?? "install it, or give its absolute path";
-  throw startFailed(`There is no program ${quoted(command)} on the PATH of the appliance: ${next}.`);
+  throw blocked(`There is no program ${quoted(command)} on the PATH of the appliance: ${next}.`);
 }
 
-function startFailed(sentence: string): AppError {
-  return new AppError("start-failed", sentence);
+function blocked(sentence: string): AppError {
+  return new AppError("blocked", sentence);
 }

@@ -16,7 +16,11 @@ export interface Services {
   close(): Promise<void>;
 }
 
-export async function openServices(path: string): Promise<Services> {
+/** @param at for TCP; else a port of 127.0.0.1 that is free */
+export async function openServices(
+  path: string,
+  at: { readonly host: string; readonly port: number } = { host: "127.0.0.1", port: 0 },
+): Promise<Services> {
   const servers: Server[] = [];
   let connections = 0;
   const open = async (options: ListenOptions): Promise<number> => {
@@ -33,7 +37,7 @@ export async function openServices(path: string): Promise<Services> {
     await promise;
     return portOf(server.address());
   };
-  const port = await open({ host: "127.0.0.1", port: 0 });
+  const port = await open(at);
   const port6 = await open({ host: "::1", port: 0 }).catch(() => undefined);
   const abstract = `toolcrib-attack-${process.pid}-${port}`;
   await open({ path });
@@ -48,7 +52,7 @@ export async function openServices(path: string): Promise<Services> {
 
   return {
     targets: {
-      tcp: `127.0.0.1:${port}`,
+      tcp: `${at.host}:${port}`,
       ...(port6 === undefined ? {} : { tcp6: `::1:${port6}` }),
       port: String(port),
       udp: `127.0.0.1:${udp.address().port}`,

@@ -81,7 +81,7 @@ describe("not there", () => {
       pythonLaunch(wanted, vault, [], "");
     } catch (thrown) {
       if (!(thrown instanceof AppError)) throw thrown;
-      expect(thrown.code).toBe("start-failed");
+      expect(thrown.code).toBe("blocked");
       expect(thrown.message).toMatch(expected);
       return;
     }

@@ -104,7 +104,7 @@ describe("a package of the vault", () => {
     const error = failure(() =>
       resolveLaunch(spec("npx pkg"), file === undefined ? undefined : pinned(file), places),
     );
-    expect(error.code).toBe("start-failed");
+    expect(error.code).toBe("blocked");
     expect(error.message).toMatch(expected);
   });
 
@@ -155,7 +155,7 @@ describe("a program of the host", () => {
     ["\x1b[31m", /no program "\\e\[31m"/],
   ])("%j is not there", (line, expected) => {
     const error = failure(() => resolveLaunch(spec(line), undefined, places));
-    expect(error.code).toBe("start-failed");
+    expect(error.code).toBe("blocked");
     expect(error.message).toMatch(expected);
   });
 });
@@ -187,7 +187,7 @@ describe("a Python package", () => {
     ["is a package of npm by now", pinned("cli.js")],
   ])("that %s", (_, found) => {
     const error = failure(() => resolveLaunch(spec("uvx pkg"), found, places));
-    expect(error.code).toBe("start-failed");
+    expect(error.code).toBe("blocked");
     expect(error.message).toMatch(/pkg is not in the vault.*toolcrib add --replace/);
   });
 });
@@ -221,7 +221,7 @@ describe("a project of Python", () => {
     ["/opt/none/uv run /opt/x.py", /"\/opt\/none\/uv"/],
   ])("%s without the tool says how to get it", (line, expected) => {
     const error = failure(() => resolveLaunch(spec(line), undefined, places));
-    expect(error.code).toBe("install-failed");
+    expect(error.code).toBe("blocked");
     expect(error.message).toMatch(expected);
   });
 });

@@ -43,7 +43,6 @@ function throughLink(path: string, look: (link: string) => string): string {
   }
 }
 
-/** Text for `write-text` and `make` stands behind the path. */
 export const ON_FILES: Readonly<Record<string, Attempt>> = {
   open: ([path = ""]) => open(path, constants.O_RDONLY),
   write: ([path = ""]) => open(path, constants.O_WRONLY | constants.O_APPEND),
@@ -67,6 +66,10 @@ export const ON_FILES: Readonly<Record<string, Attempt>> = {
   symlink: ([to = "", path = ""]) => {
     rmSync(path, { recursive: true, force: true });
     symlinkSync(to, path);
+    return "";
+  },
+  remove: ([path = ""]) => {
+    rmSync(path, { recursive: true });
     return "";
   },
   make: ([path = "", mode = "644"]) => {

@@ -5,6 +5,7 @@ import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { connect, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
+import { basename } from "node:path";
 import { type Attempt, refusal } from "./attacker-attempt.ts";
 
 /** A service that does not answer on loopback within this is not there. */
@@ -40,6 +41,16 @@ function datagram(host: string, port: number): Promise<string> {
   });
 }
 
+/** How each is told to get something, by what it has itself. */
+const PROGRAMS: Readonly<Record<string, (url: string) => readonly string[]>> = {
+  curl: (url) => ["-sS", "--max-time", "10", url],
+  node: (url) => ["-e", `fetch(${JSON.stringify(url)}).then((got) => got.text()).then(console.log)`],
+  python3: (url) => [
+    "-c",
+    `import urllib.request as r; print(r.urlopen(${JSON.stringify(url)}).read().decode())`,
+  ],
+};
+
 const RULE = /^(.*):(\d+)$/;
 
 export const ON_NETWORKS: Readonly<Record<string, Attempt>> = {
@@ -60,12 +71,22 @@ export const ON_NETWORKS: Readonly<Record<string, Attempt>> = {
     if (status !== "200") throw refusal(status);
     return "";
   },
+  /** Each time by a connection of its own. */
   get: async ([url = "", host]) => {
     const response = await fetch(url, {
+      keepalive: false,
       signal: AbortSignal.timeout(PATIENCE_MS),
       ...(host === undefined ? {} : { headers: { host } }),
     });
     return `${response.status} ${(await response.text()).trim()}`;
+  },
+  /** The same by a program of the host. */
+  "get-by": async ([program = "", url = ""]) => {
+    const args = PROGRAMS[basename(program)]?.(url) ?? [url];
+    const child = Bun.spawn([program, ...args], { stdin: "ignore", stdout: "pipe", stderr: "ignore" });
+    const [code, out] = await Promise.all([child.exited, child.stdout.text()]);
+    if (code !== 0) throw refusal(`exit ${code}`);
+    return out.trim();
   },
   datagram: ([where = ""]) => {
     const [, host = "", port = ""] = RULE.exec(where) ?? [];
