@@ -88,6 +88,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     log,
     now,
     port: () => Number(new URL(web.url).port),
+    written: () => changes.servers.flatMap(({ spec }) => (spec.kind === "stdio" ? spec.cage.write : [])),
   });
   const startStep = buildCage === undefined ? undefined : cagedSteps(buildCage, log);
   const swept = await sweepStaging(paths.vault);

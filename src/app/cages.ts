@@ -7,6 +7,7 @@ import type { SecureContext } from "node:tls";
 import { BuildCage } from "../cage/build-cage.ts";
 import { Cages } from "../cage/cages.ts";
 import { type Cgroups, cgroupName, openCgroups } from "../cage/cgroups.ts";
+import { clearLeftovers } from "../cage/clear-away.ts";
 import { createPlaceholders } from "../cage/egress/broker-credential.ts";
 import { hostCertificates, trustContext } from "../cage/egress/broker-trust.ts";
 import { hostFacts, type HostFacts } from "../cage/host.ts";
@@ -30,6 +31,8 @@ export interface CagesRequest {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
   readonly now: () => number;
+  /** What is granted for writing to any server, at the moment. */
+  readonly written: () => readonly string[];
   /** Of the agents' listener; asked when the first server starts. */
   readonly port: () => number;
 }
@@ -46,7 +49,7 @@ export interface OpenCages {
 
 /** @throws AppError `bad-configuration` where programs cannot be run from the data directory; `no-space` */
 export async function openCages(request: CagesRequest): Promise<OpenCages> {
-  const { paths, settings, env, log, now, port } = request;
+  const { paths, settings, env, log, now, port, written } = request;
   const [launcher, probe] = await Promise.all([
     installLauncher(paths.launcher),
     installProbe(paths.launcher),
@@ -55,6 +58,9 @@ export async function openCages(request: CagesRequest): Promise<OpenCages> {
   const cgroups = await openCgroups({ name: cgroupName(paths.data), off: without.includes("cgroups") });
   const facts = await hostFacts({ launcher, limits: cgroups.means, without });
   log.info("cages", { ...facts.obstacles, isolated: facts.levels.isolated, confined: facts.levels.confined });
+  clearLeftovers(paths.work).catch((thrown: unknown) =>
+    log.warn("what sessions wrote was left behind", { directory: paths.work, reason: String(thrown) }),
+  );
   const bait = layBait(paths);
   const probing = new Probing({
     program: probe,
@@ -82,6 +88,7 @@ export async function openCages(request: CagesRequest): Promise<OpenCages> {
     host: env,
     own: [paths.config, paths.data, paths.cache, paths.run],
     hidden: [paths.database, paths.vault, paths.work, paths.socket],
+    written,
     log,
     now,
   });

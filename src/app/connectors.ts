@@ -1,9 +1,9 @@
 // How each server is connected to: by its URL, or as a process in a cage. Made once; called by the pool for each
 // process that a server may have.
 
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Cages, StartRequest } from "../cage/cages.ts";
+import { clearAway } from "../cage/clear-away.ts";
 import type { PreparedStart } from "../cage/prepared-start.ts";
 import type { Log } from "../log.ts";
 import type { ConfiguredServer, PinnedPackage, StdioSpec } from "../model/server-spec.ts";
@@ -90,7 +90,11 @@ export class Connectors {
 
   /** Takes away what a process wrote whose session never comes back. */
   gone({ name }: ConfiguredServer, instance: InstanceRef): void {
-    if (instance.ephemeral) rmSync(this.#workDirectory(name, instance), { recursive: true, force: true });
+    if (!instance.ephemeral) return;
+    const directory = this.#workDirectory(name, instance);
+    clearAway(directory).catch((thrown: unknown) =>
+      this.#options.log.warn("what a session wrote was left behind", { directory, reason: String(thrown) }),
+    );
   }
 
   /** NB: a dot is in no server's name: no two servers share one. */

@@ -103,7 +103,7 @@ export class CageNetwork {
 
   /** Serves the listeners that came out of the cage; it owns the descriptors from now on. */
   async adopt(descriptors: readonly number[]): Promise<void> {
-    await this.#egress?.adopt(descriptors);
+    if (this.egress.kind === "listeners") await this.#egress?.adopt(descriptors);
   }
 
   refused(): readonly RefusedAttempt[] {

@@ -40,6 +40,8 @@ export interface CagesOptions {
   readonly own: readonly string[];
   /** Absolute paths that no server may see, for the evidence. */
   readonly hidden: readonly string[];
+  /** What is granted for writing to any server. */
+  readonly written: () => readonly string[];
   readonly log: Log;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -177,7 +179,7 @@ export class Cages {
     fallback: Fallback;
     group: Group;
   }): LaunchPlan {
-    const { launcher, host, can } = this.#options;
+    const { launcher, host, can, written } = this.#options;
     const { request, level, identity, network, fallback, group } = parts;
     const { server, spec, command, workDirectory, shell } = request;
     const [file, ...args] = shell ?? [command.file, ...command.args];
@@ -186,6 +188,7 @@ export class Cages {
       env: network.filledIn(spec.env),
       cwd: spec.cwd,
       cage: spec.cage,
+      written: written(),
       workDirectory,
       launcher,
       host,
@@ -205,7 +208,8 @@ export class Cages {
   /** NB: a script that lies beside the appliance's data must not bring that into sight. */
   #runtime({ command, spec, workDirectory, packageDirectory }: StartRequest): readonly string[] {
     const { own } = this.#options;
-    const found = runtimePaths(command.file, command.args, spec.cwd ?? workDirectory);
+    const writable = [workDirectory, ...spec.cage.write];
+    const found = runtimePaths(command.file, command.args, spec.cwd ?? workDirectory, writable);
     const harmless = found.filter((path) => refusedGrant({ read: [path], write: [] }, own) === undefined);
     const all = [
       ...harmless,

@@ -6,7 +6,6 @@ import { existsSync, realpathSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { AppError } from "../errors.ts";
 import type { Cage, CageLevel } from "../model/cage.ts";
-import { quoted } from "../model/printable.ts";
 import { childEnvironment, trustedFiles, temporaryDirectory } from "./environment.ts";
 import {
   type Identity,
@@ -18,7 +17,7 @@ import {
 } from "./launch-plan.ts";
 import { seccompFilter } from "./seccomp.ts";
 import type { Machine } from "./seccomp-numbers.ts";
-import { systemPaths, viewMounts } from "./view.ts";
+import { grantedPath, shownPath, systemPaths, viewMounts } from "./view.ts";
 
 /** The DNS stub of the cage's egress, inside its network namespace. */
 const NAMESERVER = "127.0.0.1";
@@ -52,6 +51,8 @@ export interface PlanOptions {
   /** Absolute; undefined for the working directory. */
   readonly cwd: string | undefined;
   readonly cage: Pick<Cage, "read" | "write">;
+  /** What is granted for writing to any server: what lies there may have become a link. */
+  readonly written: readonly string[];
   /** The server's own directory: absolute, exists, and is never shared with another server. */
   readonly workDirectory: string;
   /** What installLauncher returned. */
@@ -113,49 +114,59 @@ function isolated(plan: LaunchPlan, options: PlanOptions): LaunchPlan {
       runtime: runtimeOf(options),
       read: cage.read,
       write: cage.write,
+      written: options.written,
       mapOwners: identity.kind === "own-uid" && can.mapOwners,
       files: options.trust?.files ?? {},
       nameserver: NAMESERVER,
     }),
     network: { kind: "own", listeners: egress.kind === "listeners" ? egress.listeners : [] },
-    seccomp: seccompFilter({ arch: can.arch, inet: true, udp: true, unix: true, namespaces: false }),
+    seccomp: seccompFilter({
+      arch: can.arch,
+      inet: true,
+      udp: true,
+      unix: true,
+      alone: true,
+      namespaces: false,
+    }),
   };
 }
 
 function confined(plan: LaunchPlan, options: PlanOptions): LaunchPlan {
   const { egress, cage, workDirectory, can } = options;
   const inet = egress.kind === "proxy";
+  const own = [workDirectory, ...cage.write];
+  const all = [...own, ...options.written];
   // NB: Landlock grants what a path leads to; a link is no such thing.
   const rules = (access: PathRule["access"], paths: readonly string[]): readonly PathRule[] =>
-    [...new Set(paths.map(realPath))].map((path) => ({ path, access }));
+    [...new Set(paths)].map((path) => ({ path, access }));
+  const devices = DEVICES.filter((path) => existsSync(path));
   return {
     ...plan,
     paths: [
-      ...rules("read", [...systemPaths(), "/proc", ...runtimeOf(options), ...cage.read]),
-      ...rules("write", [workDirectory, ...cage.write]),
+      ...rules("read", [
+        ...[...systemPaths(), "/proc"].map((path) => realpathSync(path)),
+        ...runtimeOf(options).map((path) => shownPath(path, own)),
+        ...cage.read.map((path) => grantedPath(path, "read", all)),
+      ]),
+      ...rules("write", [
+        realpathSync(workDirectory),
+        ...cage.write.map((path) => grantedPath(path, "write", all)),
+      ]),
       ...rules(
         "device",
-        DEVICES.filter((path) => existsSync(path)),
+        devices.map((path) => realpathSync(path)),
       ),
     ],
     network: { kind: "ports", ports: egress.kind === "proxy" ? [egress.port] : [] },
-    seccomp: seccompFilter({ arch: can.arch, inet, udp: false, unix: false, namespaces: false }),
+    seccomp: seccompFilter({
+      arch: can.arch,
+      inet,
+      udp: false,
+      unix: false,
+      alone: false,
+      namespaces: false,
+    }),
   };
-}
-
-/** @throws AppError `blocked` for a granted path that is not there */
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch (thrown) {
-    throw new AppError(
-      "blocked",
-      `There is no ${quoted(path)}, which it is granted: make it, or take the grant away.`,
-      {
-        cause: thrown,
-      },
-    );
-  }
 }
 
 function runtimeOf({ runtime, host }: PlanOptions): readonly string[] {

@@ -96,7 +96,17 @@ const CLAIMS: Readonly<Record<CageAxis, (facts: ReportFacts) => Claim>> = {
 function files({ plan, probed }: ReportFacts): Claim {
   if (plan.level === "isolated") return { mechanism: "mount namespace", missing: [] };
   if (plan.level === "off" || landlockAbi(probed) < 1) return none("all files of its user");
-  return { mechanism: landlock(probed), missing: ["names, sizes and owners of files can be asked for"] };
+  const isSame = plan.identity.kind === "appliance";
+  return {
+    mechanism: landlock(probed),
+    missing: [
+      "names, sizes and owners of files can be asked for",
+      ...(isSame ? ["modes and times of files of the appliance's user can be changed"] : []),
+      ...(isSame && landlockAbi(probed) < LANDLOCK_TRUNCATE
+        ? ["files of the appliance's user can be cut short"]
+        : []),
+    ],
+  };
 }
 
 function processes({ plan, probed }: ReportFacts): Claim {
@@ -105,18 +115,22 @@ function processes({ plan, probed }: ReportFacts): Claim {
   const owner = plan.identity.kind === "own-uid" ? "own uid, " : "";
   return {
     mechanism: `${owner}${landlock(probed)}`,
-    missing: ["sees the processes of the host and their arguments"],
+    missing: [
+      "sees the processes of the host and their arguments",
+      ...(owner === "" ? ["may lower the priority of processes of the appliance's user"] : []),
+    ],
   };
 }
 
 function network({ plan: { network: given }, probed }: ReportFacts): Claim {
   if (given.kind === "host") return none("the whole network of the host");
   if (given.kind === "own") return { mechanism: "network namespace", missing: [] };
-  if (given.ports.length === 0) return { mechanism: "seccomp", missing: [] };
+  const seen = "sees the addresses and connections of the host";
+  if (given.ports.length === 0) return { mechanism: "seccomp", missing: [seen] };
   if (landlockAbi(probed) < LANDLOCK_TCP) return none("any host on any port");
   return {
     mechanism: `seccomp, ${landlock(probed)}`,
-    missing: given.ports.map((port) => `any host on port ${port}`),
+    missing: [...given.ports.map((port) => `any host on port ${port}`), seen],
   };
 }
 
@@ -175,6 +189,7 @@ function killTree(facts: ReportFacts): Claim {
 }
 
 /** From which version on Landlock has rules for TCP. */
+const LANDLOCK_TRUNCATE = 3;
 const LANDLOCK_TCP = 4;
 
 /** Before it was looked for, it is taken to be there: nothing is confirmed then. */

@@ -4,6 +4,7 @@
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { leadOf, liesInOneOf } from "./lead.ts";
 import { isOfSystem } from "./view.ts";
 
 /** Programs whose first word that is no option is the file that they run. */
@@ -16,17 +17,23 @@ const MAX_PARENTS = 8;
 
 /**
  * Absolute paths, to be shown read-only; they exist. What every server sees is not among them.
+ * What the server may write decides nothing: a link or a script there may be of its making, and can be used without.
  * @param args without the program; @param cwd absolute, what relative ones count from
+ * @param writable what the server may write
  */
-export function runtimePaths(file: string, args: readonly string[], cwd: string): readonly string[] {
-  const real = realPath(file);
-  const script =
-    INTERPRETER.test(basename(file)) || INTERPRETER.test(basename(real)) ? scriptIn(args, cwd) : undefined;
+export function runtimePaths(
+  file: string,
+  args: readonly string[],
+  cwd: string,
+  writable: readonly string[],
+): readonly string[] {
+  const program = realPath(file, writable);
+  const isInterpreter = INTERPRETER.test(basename(file)) || INTERPRETER.test(basename(program ?? ""));
+  const script = isInterpreter ? scriptIn(args, cwd) : undefined;
+  const lead = script === undefined ? undefined : realPath(script, writable);
   const found = [
-    file,
-    real,
-    prefixOf(real),
-    ...(script === undefined ? [] : [script, packageOf(realPath(script))]),
+    ...(program === undefined ? [] : [file, program, prefixOf(program)]),
+    ...(lead === undefined || liesInOneOf(writable, lead) ? [] : [script, packageOf(lead)]),
   ];
   return [...new Set(found)].flatMap((path) => (path === undefined || isOfSystem(path) ? [] : [path]));
 }
@@ -69,9 +76,13 @@ function isShared(path: string): boolean {
   );
 }
 
-function realPath(path: string): string {
+/** Undefined where the server decides where it leads. */
+function realPath(path: string, writable: readonly string[]): string | undefined {
   try {
-    return realpathSync(path);
+    const lead = leadOf(path, writable);
+    if (lead !== undefined) return lead;
+    const real = realpathSync(path);
+    return isOfSystem(real) ? real : undefined;
   } catch {
     return path;
   }

@@ -26,6 +26,8 @@ export interface FilterOptions {
   readonly udp: boolean;
   /** Without it only pairs of connected sockets, which runtimes make for their children. */
   readonly unix: boolean;
+  /** In namespaces of its own for processes and IPC; otherwise it is kept from those of others of its user. */
+  readonly alone: boolean;
   /** Lets it make namespaces of its own and mount in them, as the sandbox of a browser does. */
   readonly namespaces: boolean;
 }
@@ -194,6 +196,44 @@ const NAMESPACES: readonly Group[] = [
   { why: "the same", calls: ["fsopen", "fsconfig", "fsmount", "fspick"], answer: EPERM },
 ];
 
+// ---- What is shared with others of its user, where no namespace parts them
+
+const PRIO_PROCESS = 0;
+/** The first argument names a process, or is 0 for the one that calls. */
+const OF_ITSELF = when(argument(0), "equal", 0, ALLOW, EPERM);
+
+const NOT_ALONE: readonly Group[] = [
+  {
+    why: "limits, slows or ends other processes, the appliance's own included; Landlock keeps from signals alone",
+    calls: ["prlimit64", "sched_setscheduler", "sched_setparam", "sched_setattr"],
+    answer: OF_ITSELF,
+  },
+  {
+    why: "the same; the second argument is the process",
+    calls: ["setpriority"],
+    answer: when(argument(0), "equal", PRIO_PROCESS, when(argument(1), "equal", 0, ALLOW, EPERM), EPERM),
+  },
+  {
+    why: "memory, semaphores and messages of other programs; Landlock does not know them",
+    calls: [
+      "shmget",
+      "shmat",
+      "shmctl",
+      "semget",
+      "semop",
+      "semtimedop",
+      "semctl",
+      "msgget",
+      "msgsnd",
+      "msgrcv",
+      "msgctl",
+      "mq_open",
+      "mq_unlink",
+    ],
+    answer: EPERM,
+  },
+];
+
 // ---- Sockets
 
 const AF_UNIX = 1;
@@ -254,5 +294,11 @@ function sockets({ inet, udp, unix }: FilterOptions): readonly Group[] {
 }
 
 function groups(options: FilterOptions): readonly Group[] {
-  return [...ALWAYS, ...MODES, ...(options.namespaces ? [] : NAMESPACES), ...sockets(options)];
+  return [
+    ...ALWAYS,
+    ...MODES,
+    ...(options.alone ? [] : NOT_ALONE),
+    ...(options.namespaces ? [] : NAMESPACES),
+    ...sockets(options),
+  ];
 }

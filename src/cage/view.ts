@@ -6,6 +6,7 @@ import { dirname, join, resolve } from "node:path";
 import { AppError } from "../errors.ts";
 import { quoted } from "../model/printable.ts";
 import type { Mount } from "./launch-plan.ts";
+import { leadOf } from "./lead.ts";
 
 /** What a runtime needs of the system. A link (as /bin is one today) stays a link. */
 const SYSTEM = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
@@ -36,6 +37,8 @@ export interface ViewOptions {
   /** Granted by an administrator. */
   readonly read: readonly string[];
   readonly write: readonly string[];
+  /** What is granted for writing to any server: what lies there may have become a link. */
+  readonly written: readonly string[];
   /** Ids of who owns a granted path are shown as the server's own: as root. */
   readonly mapOwners: boolean;
   /** Instead of what the host has at these places. */
@@ -46,10 +49,12 @@ export interface ViewOptions {
 
 /** @throws AppError `blocked` for a granted path that is not there */
 export function viewMounts(options: ViewOptions): readonly Mount[] {
-  const { workDirectory, runtime, read, write, mapOwners } = options;
+  const { workDirectory, runtime, read, write, written, mapOwners } = options;
+  const own = [workDirectory, ...write];
+  const all = [...own, ...written];
   const granted = [
-    ...read.map((path) => bind(existing(path, "read", write), path, false, mapOwners)),
-    ...write.map((path) => bind(existing(path, "write", write), path, true, mapOwners)),
+    ...read.map((path) => bind(grantedPath(path, "read", all), path, false, mapOwners)),
+    ...write.map((path) => bind(grantedPath(path, "write", all), path, true, mapOwners)),
   ];
   const system = [...SYSTEM, ...OF_ETC.map((name) => join("/etc", name))].flatMap(ofSystem);
   const mounts: readonly Mount[] = [
@@ -62,7 +67,7 @@ export function viewMounts(options: ViewOptions): readonly Mount[] {
     { kind: "symlink", target: "/var/tmp", to: "/tmp" },
     ...runtime
       .filter((path) => !isOfSystem(path))
-      .map((path) => bind(realpathSync(path), path, false, false)),
+      .map((path) => bind(shownPath(path, own), path, false, false)),
     bind(realpathSync(workDirectory), workDirectory, true, false),
     ...granted,
   ];
@@ -91,26 +96,40 @@ function bind(source: string, target: string, write: boolean, mapOwner: boolean)
   return { kind: "bind", source, target, write, mapOwner };
 }
 
-/** NB: in what it may write, a server can put a link in the place of what it was granted beside that. */
-function existing(path: string, grant: string, writable: readonly string[]): string {
+/**
+ * Where a granted path leads. NB: in what a server may write, it can put a link in the place of what another was
+ * granted, or it itself.
+ * @param written all that servers may write @throws AppError `blocked`
+ */
+export function grantedPath(path: string, grant: string, written: readonly string[]): string {
   try {
-    const real = realpathSync(path);
-    const above = writable.filter((each) => path.startsWith(`${each}/`)).map((each) => realpathSync(each));
-    if (above.every((each) => real.startsWith(`${each}/`))) return real;
-    throw new AppError(
-      "blocked",
-      `${quoted(path)} leads out of what it lies in, which the server may write: look at it.`,
-    );
+    const lead = leadOf(path, written);
+    if (lead !== undefined) return lead;
   } catch (thrown) {
-    if (thrown instanceof AppError) throw thrown;
     throw new AppError(
       "blocked",
       `There is no ${quoted(path)}, which it may ${grant}: make it, or take the grant away.`,
-      {
-        cause: thrown,
-      },
+      { cause: thrown },
     );
   }
+  throw ledAstray(path);
+}
+
+/** Where a path of its program leads. @param own what the server may write @throws AppError `blocked` */
+export function shownPath(path: string, own: readonly string[]): string {
+  const lead = leadOf(path, own);
+  if (lead !== undefined) return lead;
+  const real = realpathSync(path);
+  // Every server sees that.
+  if (isOfSystem(real)) return real;
+  throw ledAstray(path);
+}
+
+function ledAstray(path: string): AppError {
+  return new AppError(
+    "blocked",
+    `${quoted(path)} leads out of what it lies in, which a server may write: look at it.`,
+  );
 }
 
 function ofSystem(path: string): readonly Mount[] {

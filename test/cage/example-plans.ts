@@ -56,7 +56,7 @@ export const ISOLATED: LaunchPlan = {
       { protocol: "tcp", address: "0.0.0.0", port: 443 },
     ],
   },
-  seccomp: seccompFilter({ arch: ARCH, inet: true, udp: true, unix: true, namespaces: false }),
+  seccomp: seccompFilter({ arch: ARCH, inet: true, udp: true, unix: true, alone: true, namespaces: false }),
   cgroups: ["/sys/fs/cgroup/toolcrib/cage-files-1/cgroup.procs"],
   hostname: "files",
 };
@@ -75,7 +75,14 @@ export const CONFINED: LaunchPlan = {
     { path: "/srv/out", access: "write" },
   ],
   network: { kind: "ports", ports: [] },
-  seccomp: seccompFilter({ arch: ARCH, inet: false, udp: false, unix: false, namespaces: false }),
+  seccomp: seccompFilter({
+    arch: ARCH,
+    inet: false,
+    udp: false,
+    unix: false,
+    alone: false,
+    namespaces: false,
+  }),
   rlimits: [
     { resource: "core", value: 0 },
     { resource: "data", value: 1_073_741_824 },

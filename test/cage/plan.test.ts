@@ -22,6 +22,7 @@ const HOST = {
 function options(some: Partial<PlanOptions>): PlanOptions {
   return {
     cage: { read: [], write: [] },
+    written: [],
     level: "off",
     identity: { kind: "appliance" },
     runtime: [],
@@ -119,7 +120,9 @@ describe("isolated", () => {
       const inside = join(directory, "inside");
       symlinkSync("/etc", inside);
       const act = () => isolated({ cage: { read: [inside], write: [directory] } });
-      expect(act).toThrow("leads out of what it lies in, which the server may write");
+      expect(act).toThrow("leads out of what it lies in, which a server may write");
+      const another = () => isolated({ cage: { read: [inside], write: [] }, written: [directory] });
+      expect(another).toThrow("leads out of what it lies in, which a server may write");
       // Where it may not write, a link is the administrator's own.
       const plan = isolated({ cage: { read: [inside], write: [] } });
       expect(plan.mounts).toContainEqual(expect.objectContaining({ source: "/etc", target: inside }));
@@ -152,6 +155,18 @@ describe("confined", () => {
     ]);
     for (const path of ["/", "/etc", "/home", "/root", tmpdir()])
       expect(plan.paths.map((rule) => rule.path)).not.toContain(path);
+  });
+
+  test("a link that a server may have put into what it writes gives no rule", () => {
+    const link = join(workDirectory, "link");
+    symlinkSync("/etc", link);
+    for (const some of [
+      { cage: { read: [link], write: [] } },
+      { cage: { read: [], write: [link] } },
+      { runtime: [link] },
+    ])
+      expect(() => confined(some)).toThrow("leads out of what it lies in, which a server may write");
+    rmSync(link);
   });
 
   test("reaches the port of its proxy, and is told so", () => {

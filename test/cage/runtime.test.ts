@@ -49,11 +49,11 @@ describe("runtimePaths", () => {
     ["a word that is no file", "/usr/bin/node", ["nothing.js"], []],
     ["arguments of what is no interpreter", "/usr/bin/env", [server], []],
   ])("%s", (_what, program, args, expected) => {
-    expect(runtimePaths(program, args, root)).toEqual(expected);
+    expect(runtimePaths(program, args, root, [])).toEqual(expected);
   });
 
   test("a relative script counts from the working directory", () => {
-    expect(runtimePaths("/usr/bin/node", ["dist/server.js"], join(root, "project"))).toEqual([
+    expect(runtimePaths("/usr/bin/node", ["dist/server.js"], join(root, "project"), [])).toEqual([
       server,
       join(root, "project"),
     ]);
@@ -63,12 +63,40 @@ describe("runtimePaths", () => {
     const script = join(tmpdir(), `tc-runtime-${process.pid}.js`);
     writeFileSync(script, "");
     try {
-      const paths = runtimePaths("/usr/bin/node", [script], root);
+      const paths = runtimePaths("/usr/bin/node", [script], root, []);
       expect(paths).toEqual([script]);
       for (const shared of ["/", tmpdir(), homedir(), "/home", "/etc", "/var"])
         expect(paths).not.toContain(shared);
     } finally {
       rmSync(script);
     }
+  });
+});
+
+describe("what the server may write", () => {
+  const work = join(root, "work");
+  const given = (program: string, ...args: string[]) => runtimePaths(program, args, work, [work]);
+  mkdirSync(work);
+
+  test("a link of its making that is named like a word of its command shows nothing", () => {
+    const secret = file("home/secrets/key");
+    symlinkSync(secret, join(work, "module"));
+    expect(runtimePaths("/usr/bin/python3", ["-m", "module"], work, [])).toContain(
+      join(root, "home/secrets"),
+    );
+    expect(given("/usr/bin/python3", "-m", "module")).toEqual([]);
+  });
+
+  test("a file of its making does not show the package around", () => {
+    file("project/data/module");
+    const data = join(root, "project/data");
+    expect(runtimePaths("/usr/bin/python3", ["-m", "module"], data, [data])).toEqual([]);
+  });
+
+  test("a program that became a link does not show another installation, but may lead to the system", () => {
+    symlinkSync(tool, join(work, "run"));
+    expect(given(join(work, "run"))).toEqual([]);
+    symlinkSync("/usr/bin/env", join(work, "env"));
+    expect(given(join(work, "env"))).toEqual([join(work, "env")]);
   });
 });

@@ -18,8 +18,20 @@ const [EPROTONOSUPPORT, ESOCKTNOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT] = ["93", "94"
 /** Above the last call of Linux today, with room to grow. */
 const NUMBERS = Array.from({ length: 1024 }, (_, index) => index);
 
-const OPEN: Omit<FilterOptions, "arch"> = { inet: true, udp: true, unix: true, namespaces: false };
-const CLOSED: Omit<FilterOptions, "arch"> = { inet: false, udp: false, unix: false, namespaces: false };
+const OPEN: Omit<FilterOptions, "arch"> = {
+  inet: true,
+  udp: true,
+  unix: true,
+  alone: true,
+  namespaces: false,
+};
+const CLOSED: Omit<FilterOptions, "arch"> = {
+  inet: false,
+  udp: false,
+  unix: false,
+  alone: false,
+  namespaces: false,
+};
 
 function names(): readonly CallName[] {
   return Object.keys(CALL_NUMBERS).filter((name): name is CallName => name in CALL_NUMBERS);
@@ -123,6 +135,28 @@ const TABLE: readonly Case[] = [
   ["clone3", [PATH, 88], "allow", { ...OPEN, namespaces: true }],
   ["mount", [PATH], "allow", { ...OPEN, namespaces: true }],
   ["ptrace", [16], EPERM, { ...OPEN, namespaces: true }],
+  // Without namespaces there are others to be reached.
+  ...(["prlimit64", "sched_setscheduler", "sched_setparam", "sched_setattr"] as const).flatMap(
+    (name): readonly Case[] => [
+      [name, [0, 7], "allow", CLOSED],
+      [name, [4711, 7], EPERM, CLOSED],
+      [name, [4711, 7], "allow"],
+    ],
+  ),
+  ["setpriority", [0, 0, 5], "allow", CLOSED],
+  ["setpriority", [0, 4711, 5], EPERM, CLOSED],
+  ["setpriority", [1, 0, 5], EPERM, CLOSED],
+  ["setpriority", [2, 0, 5], EPERM, CLOSED],
+  ["setpriority", [2, 0, 5], "allow"],
+  ...(
+    [
+      ...(["shmget", "shmat", "shmctl", "semget", "semop", "semtimedop", "semctl"] as const),
+      ...(["msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink"] as const),
+    ] as const
+  ).flatMap((name): readonly Case[] => [
+    [name, [0], EPERM, CLOSED],
+    [name, [0], "allow"],
+  ]),
   ["personality", [0], "allow"],
   ["personality", [0xffffffff], "allow"],
   ["personality", [0x0040000], EPERM], // ADDR_NO_RANDOMIZE

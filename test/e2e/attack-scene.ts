@@ -47,9 +47,14 @@ export class AttackScene {
   static async open(options: SceneOptions = {}): Promise<AttackScene> {
     const crib = await Crib.create(options.uid === undefined ? {} : { uid: options.uid });
     const scene = new AttackScene(crib, await openServices(join(crib.directory, "service.sock")), options);
-    await scene.#furnish();
-    await scene.serve();
-    return scene;
+    try {
+      await scene.#furnish();
+      await scene.serve();
+      return scene;
+    } catch (thrown) {
+      await scene.close();
+      throw thrown;
+    }
   }
 
   get appliance(): Appliance {

@@ -3,9 +3,9 @@
 //
 // An attempt is words for servers/attacker.ts; {names} are those of attack-scene.ts. What comes of it is the code of an
 // error, `ok`, `refused` (whatever the code), `-` (not tried: it would leave this host) or `*` (the host's own matter).
-// Where something is behind an @, the line holds only on hosts that have it: `landlock6`, or a limit by that mechanism;
-// elsewhere the report alone decides. Last, the words that the report has to have where an attempt gets through an axis
-// that it calls partial.
+// Where something is behind an @, the line holds only on hosts that have it: `landlock6`, that version or a later one,
+// or the mechanism of a limit; elsewhere the report alone decides. Last, the words that the report has to have where an
+// attempt gets through an axis that it calls partial.
 
 import * as v from "valibot";
 import { CAGE_AXES } from "../../src/model/cage-report.ts";
@@ -28,9 +28,13 @@ files     | see     | list {home}                                  | ENOENT     
 files     | see     | list /sys                                    | ENOENT              ENOENT         | EACCES               EACCES          | ok  ok         |
 files     | see     | find / root                                  | absent              absent         | EACCES               EACCES          | ok  ok         |
 files     | see     | stat {database}                              | ENOENT              ENOENT         | ok                   ok              | ok  ok         | names, sizes and owners of files
+files     | see     | watch {home}                                 | ENOENT              ENOENT         | *                    *               | ok  ok     | names, sizes and owners of files
 files     | write   | write {database}                             | ENOENT              ENOENT         | EACCES               EACCES          | ok  ok         |
 files     | write   | write {canary}                               | ENOENT              ENOENT         | EACCES               EACCES          | ok  ok         |
 files     | write   | make-in {victims}                            | ENOENT              ENOENT         | EACCES               EACCES          | ok  ok         |
+files     | write   | truncate {key} 12                            | ENOENT              ENOENT         | EACCES               EACCES@landlock3 | ok  ok     | cut short
+files     | write   | chmod {key} 600                              | ENOENT              ENOENT         | EPERM                *               | ok  ok     | modes and times of files
+files     | write   | touch {key}                                  | ENOENT              ENOENT         | EPERM                *               | ok  ok     | modes and times of files
 files     | write   | make-in {package}                            | EROFS               EROFS          | EACCES               EACCES          | ok  ok         |
 files     | write   | write {package}/attacker.js                  | refused             EROFS          | EACCES               EACCES          | ok  ok         |
 files     | write   | write /usr/lib/os-release                    | refused             refused        | EACCES               EACCES          | ok  EACCES     |
@@ -45,8 +49,10 @@ processes | see     | open /proc/{appliance}/cmdline               | ENOENT     
 processes | see     | stat /proc/{victim}                          | ENOENT              ENOENT         | ok                   ok              | ok  ok         | processes of the host and their arguments
 processes | signal  | signal {appliance}                           | ESRCH               ESRCH          | EPERM                EPERM@landlock6 | ok  ok         | send signals to processes of the appliance's user
 processes | signal  | signal {victim}                              | ESRCH               ESRCH          | EPERM                EPERM@landlock6 | ok  ok         | send signals to processes of the appliance's user
-processes | signal  | limit {appliance}                            | ESRCH               ESRCH          | EPERM                EPERM           | ok  ok         |
-processes | signal  | slow {appliance}                             | ESRCH               ESRCH          | EPERM                ok              | ok  ok         | priority of processes of the appliance's user
+processes | signal  | signal-by-descriptor {appliance}             | ESRCH               ESRCH          | EPERM                EPERM@landlock6 | ok  ok     | send signals to processes of the appliance's user
+processes | signal  | limit {appliance}                            | refused             refused        | EPERM                EPERM           | ok  ok     |
+processes | signal  | slow {appliance}                             | ESRCH               ESRCH          | EPERM                *               | ok  ok         | priority of processes of the appliance's user
+processes | exhaust | write /proc/{appliance}/oom_score_adj        | ENOENT              ENOENT         | EACCES               EACCES          | ok  ok     |
 processes | trace   | open /proc/{appliance}/mem                   | ENOENT              ENOENT         | EACCES               EACCES          | ok  *          |
 processes | trace   | steal-descriptor {appliance}                 | ESRCH               ESRCH          | EPERM                EPERM           | ok  *          |
 processes | trace   | shared-memory {shm}                          | EINVAL              EINVAL         | refused              refused         | ok  ok         |

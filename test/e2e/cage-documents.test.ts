@@ -143,5 +143,7 @@ test("a cage that is off is shown as OFF, with nothing enforced", async () => {
   expect(report?.axes.filter(({ enforced }) => enforced === "yes")).toEqual([]);
   // It has no limits, and may reach what its user may.
   expect(await crib.ok("cage", "free")).not.toMatch(/^reaches\s+nothing|^limits\s+\d/m);
+  // It takes something all the same.
+  expect(await crib.ok("show", "free")).not.toMatch(/^uses\s.*\b0 processes/m);
   await crib.ok("rm", "free");
 });

@@ -122,25 +122,32 @@ for (const user of USERS) {
       }
     });
 
-    test("refused: in the tool's error, in `show`, in `cage` and in the log; allowed: it works", async () => {
-      await scene.add("asking");
-      const words = `get http://${granted}/`;
-      const command = `toolcrib allow asking ${granted}`;
+    test("refused: said in the tool's error, by `show` and `cage`, and in the log; allowed: it works", async () => {
+      const words = `get http://127.0.0.2:${web.port}/`;
+      await scene.add("asking", "--allow-host", granted);
       asked = [];
 
-      // Nobody listens there before it is granted, so a look-up is all that can be seen.
-      expect(await scene.attempt("asking", words)).toBe("ECONNREFUSED");
-      const { error } = await (await scene.agent()).call("asking__fail", { words: "resolve ask.example" });
-      expect(error?.message).toContain("toolcrib allow asking ask.example:443");
-      expect(await scene.crib.ok("show", "asking")).toContain("toolcrib allow asking ask.example:443");
-      expect(await scene.crib.ok("cage", "asking")).toContain("toolcrib allow asking ask.example:443");
-      expect(scene.appliance.output).toMatch(/refused.*"server":"asking".*ask\.example/);
+      const { error } = await (await scene.agent()).call("asking__fail", { words });
+      const [command = ""] = /toolcrib allow asking \S+/.exec(error?.message ?? "") ?? [];
+      expect(command).toBe(`toolcrib allow asking 127.0.0.2:${web.port}`);
+      expect(await scene.crib.ok("show", "asking")).toContain(command);
+      expect(await scene.crib.ok("cage", "asking")).toContain(command);
+      expect(scene.appliance.output).toMatch(
+        /a cage refused a connection.*"server":"asking".*"127\.0\.0\.2:/,
+      );
       expect(asked).toEqual([]);
 
       await scene.crib.ok(...command.split(" ").slice(1));
-      expect(await scene.attempt("asking", words)).toBe(`ok 200 hello ${granted}`);
+      expect(await scene.attempt("asking", words)).toBe(`ok 200 hello 127.0.0.2:${web.port}`);
       // Nothing else came with it.
-      expect(await scene.attempt("asking", "resolve ask.example")).toBe("ENOTFOUND");
+      expect(await scene.attempt("asking", `reach 192.0.2.1:${web.port}`)).toBe("ECONNRESET");
+      expect(await scene.attempt("attacker", words)).toBe("ECONNRESET");
+    });
+
+    test("a name that was looked up is refused the same way, with a guess at the port", async () => {
+      const { error } = await (await scene.agent()).call("attacker__fail", { words: "resolve ask.example" });
+      expect(error?.message).toContain("toolcrib allow attacker ask.example:443");
+      expect(await scene.crib.ok("show", "attacker")).toContain("toolcrib allow attacker ask.example:443");
     });
   });
 }

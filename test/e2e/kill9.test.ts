@@ -7,6 +7,7 @@ import { Agent, post } from "./agent.ts";
 import { type Appliance, Crib } from "./appliance.ts";
 import { Ledger } from "./ledger.ts";
 import { type FakeRegistry, registryEnv, registryOf, serverPackage } from "./packages.ts";
+import { seeded } from "./seeded.ts";
 import { small } from "./servers.ts";
 import { serversOf, textOf, tokensOf } from "./views.ts";
 import { until } from "./wait.ts";
@@ -190,15 +191,4 @@ async function checkToken(name: string, valid: boolean): Promise<void> {
 
 function packageName(index: number): string {
   return `kill-${index}-mcp`;
-}
-
-/** mulberry32: the same kills in every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -34,7 +34,9 @@ export async function processesOf(directory: string): Promise<readonly Process[]
   const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > 1 && pid !== process.pid);
   const group = groupOf(directory);
   const ownMounts = await link(process.pid, "ns/mnt");
-  const all = (await Promise.all(pids.map((pid) => look(pid, { directory, group, ownMounts })))).filter(isThere);
+  const all = (await Promise.all(pids.map((pid) => look(pid, { directory, group, ownMounts })))).filter(
+    isThere,
+  );
   const known = new Map(all.filter(({ own }) => own.length > 0).map((found) => [found.pid, found]));
   for (let before = 0; before !== known.size;) {
     before = known.size;
@@ -165,7 +167,11 @@ async function statOf(pid: number): Promise<{ name: string; parent: number; bega
   const end = stat.lastIndexOf(")");
   const fields = stat.slice(end + 2).split(" ");
   if (end < 0 || /^[ZX]/.test(fields[0] ?? "")) return undefined;
-  return { name: stat.slice(stat.indexOf("(") + 1, end), parent: Number(fields[1]), began: Number(fields[19]) };
+  return {
+    name: stat.slice(stat.indexOf("(") + 1, end),
+    parent: Number(fields[1]),
+    began: Number(fields[19]),
+  };
 }
 
 function isThere(found: Found | undefined): found is Found {
@@ -174,7 +180,8 @@ function isThere(found: Found | undefined): found is Found {
 
 async function foundBelow(directory: string, name: string, depth: number): Promise<readonly string[]> {
   const inside = await directoriesIn(directory);
-  const deeper = depth === 0 ? [] : await Promise.all(inside.map((each) => foundBelow(each, name, depth - 1)));
+  const deeper =
+    depth === 0 ? [] : await Promise.all(inside.map((each) => foundBelow(each, name, depth - 1)));
   return [...inside.filter((each) => each.endsWith(`/${name}`)), ...deeper.flat()];
 }
 

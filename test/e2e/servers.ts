@@ -49,3 +49,8 @@ export function sdk(): readonly string[] {
 export function sdkHttp(...args: readonly string[]): readonly string[] {
   return [process.execPath, join(import.meta.dir, "../servers/sdk-http.ts"), ...args];
 }
+
+/** `small` that holds so many MiB of memory. */
+export function heavy(mebibytes: number): readonly string[] {
+  return ["/bin/sh", join(import.meta.dir, "servers/heavy.sh"), String(mebibytes)];
+}

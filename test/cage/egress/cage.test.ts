@@ -89,6 +89,7 @@ async function run(
   for (const path of directoriesOf(workDirectory)) mkdirSync(path, { recursive: true, mode: 0o700 });
   const [file, ...args] = argv;
   const plan = launchPlan({
+    written: [],
     command: { file, args, env: {} },
     env: { CURL_CA_BUNDLE: ca, SSL_CERT_FILE: ca, NODE_EXTRA_CA_CERTS: ca },
     cwd: undefined,

@@ -17,8 +17,7 @@ test("a name keeps its address, and the address its name", () => {
 
 test("covers its range and nothing else", () => {
   const fakes = new FakeAddresses();
-  for (const address of ["28.0.0.0", "28.0.0.1", "28.1.255.255"])
-    expect(fakes.covers(address)).toBe(true);
+  for (const address of ["28.0.0.0", "28.0.0.1", "28.1.255.255"]) expect(fakes.covers(address)).toBe(true);
   for (const address of ["27.255.255.255", "28.2.0.0", "1.1.1.1", "::1", "2001:db8::1"]) {
     expect(fakes.covers(address)).toBe(false);
   }

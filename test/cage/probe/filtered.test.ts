@@ -9,7 +9,7 @@ import { type FilterOptions, seccompFilter } from "../../../src/cage/seccomp.ts"
 
 const ARCH = process.arch === "arm64" ? "arm64" : "x64";
 const PROBE = join(import.meta.dir, `../../../src/cage/probe/probe-${ARCH}`);
-const OPEN = { inet: true, udp: true, unix: true, namespaces: false };
+const OPEN = { inet: true, udp: true, unix: true, alone: true, namespaces: false };
 
 let directory = "";
 beforeAll(() => {
@@ -138,7 +138,14 @@ describe("programs run under the strictest filter:", () => {
         const file = join(directory, basename(name));
         writeFileSync(
           file,
-          seccompFilter({ arch: ARCH, inet: false, udp: false, unix: false, namespaces: false }),
+          seccompFilter({
+            arch: ARCH,
+            inet: false,
+            udp: false,
+            unix: false,
+            alone: false,
+            namespaces: false,
+          }),
         );
         const argv = [process.execPath, join(import.meta.dir, "filtered.ts"), file, path ?? "", ...args];
         const child = Bun.spawn(argv, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });

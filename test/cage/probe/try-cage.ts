@@ -103,6 +103,7 @@ function planFor(name: string): LaunchPlan {
   const cage = CAGES[name];
   if (cage === undefined) throw new Error(`not a cage: ${name}`);
   return launchPlan({
+    written: [],
     ...cage,
     command: { file: "/bin/cat", args: [], env: {} },
     env: { SECRET: "hunter2" },

@@ -14,10 +14,12 @@ import {
   statSync,
   symlinkSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { type Attempt, refusal } from "./attacker-attempt.ts";
+import { truncate, watch } from "./attacker-libc.ts";
 
 function open(path: string, flags: number): string {
   closeSync(openSync(path, flags | constants.O_NOCTTY | constants.O_NONBLOCK));
@@ -84,6 +86,12 @@ export const ON_FILES: Readonly<Record<string, Attempt>> = {
     chmodSync(path, Number.parseInt(mode, 8));
     return "";
   },
+  touch: ([path = ""]) => {
+    utimesSync(path, new Date(), new Date());
+    return "";
+  },
+  truncate: ([path = "", size = "0"]) => truncate(path, Number(size)),
+  watch: ([path = ""]) => watch(path),
   /** More than a /tmp of its own holds. */
   fill: ([directory = "", mebibytes = "1"]) => {
     const path = join(directory, `fill-${process.pid}`);

@@ -1,51 +1,17 @@
 // What the attacker tries on processes, on itself and by other programs of the host.
 
-import { dlopen, FFIType, ptr, read } from "bun:ffi";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { getSystemErrorName } from "node:util";
 import { type Attempt, refusal } from "./attacker-attempt.ts";
-
-const { i32, i64, ptr: pointer } = FFIType;
-const {
-  symbols: { __errno_location: errnoLocation, ...libc },
-} = dlopen("libc.so.6", {
-  __errno_location: { args: [], returns: pointer },
-  getpriority: { args: [i32, i32], returns: i32 },
-  kill: { args: [i32, i32], returns: i32 },
-  prlimit: { args: [i32, i32, pointer, pointer], returns: i32 },
-  setpriority: { args: [i32, i32, i32], returns: i32 },
-  setuid: { args: [i32], returns: i32 },
-  shmat: { args: [i32, pointer, i32], returns: i64 },
-  syscall: { args: [i64, i64, i64, i64], returns: i64 },
-});
-
-/** The same on all machines. */
-const PIDFD_OPEN = 434;
-const PIDFD_GETFD = 438;
-const RLIMIT_NOFILE = 7;
-
-/** NB: to be asked at once, while nothing else has called the C library. */
-function checked(result: number | bigint): bigint {
-  if (result >= 0) return BigInt(result);
-  const location = errnoLocation();
-  const number = location === null ? 0 : read.i32(location);
-  throw refusal(getSystemErrorName(-number));
-}
-
-/** The limit that it has already, so that nothing changes. */
-function limit(pid: number): string {
-  const old = new BigUint64Array(2);
-  checked(libc.prlimit(pid, RLIMIT_NOFILE, null, ptr(old)));
-  checked(libc.prlimit(pid, RLIMIT_NOFILE, ptr(old), null));
-  return "";
-}
-
-function stealDescriptor(pid: number): string {
-  const descriptor = checked(libc.syscall(PIDFD_OPEN, pid, 0, 0));
-  checked(libc.syscall(PIDFD_GETFD, Number(descriptor), 0, 0));
-  return "";
-}
+import {
+  attachSharedMemory,
+  becomeRoot,
+  limit,
+  signal,
+  signalByDescriptor,
+  slow,
+  stealDescriptor,
+} from "./attacker-libc.ts";
 
 /** In the environment of any process that it sees, its own included. */
 function search(marker: string): string {
@@ -73,6 +39,35 @@ async function probe(program: string, words: readonly string[]): Promise<string>
   return detail;
 }
 
+/** A shell's work, which goes on after it was answered. */
+function start(script: string): void {
+  Bun.spawn(["/bin/sh", "-c", script], {
+    env: { PATH: "/usr/bin:/bin" },
+    stdio: ["ignore", "ignore", "ignore"],
+  }).unref();
+}
+
+/** Goes off again and again: where a shell may not fork any more, it ends. */
+function bomb(): string {
+  setInterval(() => {
+    try {
+      start("bomb() { bomb | bomb & }; bomb");
+    } catch {
+      // Neither may this.
+    }
+  }, 20);
+  return "";
+}
+
+/** A grandchild in a session of its own that is deaf to signals; it says that it is there by a file. */
+async function linger(): Promise<string> {
+  const grandchild = 'trap "" TERM HUP INT; : > lingers; while :; do sleep 600; done';
+  start(`(setsid sh -c '${grandchild}' lingerer &)`);
+  while (!existsSync("lingers")) await Bun.sleep(5);
+  rmSync("lingers");
+  return "";
+}
+
 function status(name: string): string {
   return new RegExp(`^${name}:\\s*(\\w+)`, "m").exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "";
 }
@@ -97,21 +92,12 @@ async function eatMemory(processes: number, bytes: string): Promise<string> {
 }
 
 export const ON_PROCESSES: Readonly<Record<string, Attempt>> = {
-  /** NB: not process.kill, which is no system call for a process that does not exist. */
-  signal: ([pid = ""]) => {
-    checked(libc.kill(Number(pid), 0));
-    return "";
-  },
-  slow: ([pid = ""]) => {
-    checked(libc.setpriority(0, Number(pid), libc.getpriority(0, Number(pid))));
-    return "";
-  },
+  signal: ([pid = ""]) => signal(Number(pid)),
+  "signal-by-descriptor": ([pid = ""]) => signalByDescriptor(Number(pid)),
+  slow: ([pid = ""]) => slow(Number(pid)),
   limit: ([pid = ""]) => limit(Number(pid)),
-  "shared-memory": ([id = ""]) => {
-    checked(libc.shmat(Number(id), null, 0));
-    return "";
-  },
   "steal-descriptor": ([pid = ""]) => stealDescriptor(Number(pid)),
+  "shared-memory": ([id = ""]) => attachSharedMemory(Number(id)),
   search: ([marker = ""]) => search(marker),
   probe: (words) => probe("probe", words),
   /** Ends with another user's rights where the bit on the program counts. */
@@ -126,10 +112,18 @@ export const ON_PROCESSES: Readonly<Record<string, Attempt>> = {
     return out;
   },
   "eat-memory": ([processes = "1", bytes = "0"]) => eatMemory(Number(processes), bytes),
-  "become-root": () => {
-    checked(libc.setuid(0));
+  linger,
+  bomb,
+  burn: ([count = "1"]) => {
+    for (let burner = 0; burner < Number(count); burner++) start("while :; do :; done");
     return "";
   },
+  /** Ends with it. */
+  hog: () => {
+    const all: Buffer[] = [];
+    for (;;) all.push(Buffer.alloc(16 << 20, 1));
+  },
+  "become-root": becomeRoot,
   "have-capabilities": () => {
     const set = status("CapEff");
     if (/^0*$/.test(set)) throw refusal("none");
