@@ -100,7 +100,9 @@ export class CagedRun implements PreparedStart {
   }
 
   usage(): TreeUsage | undefined {
-    const { memoryBytes, processes, cpuSeconds } = this.#options.group.usage();
+    // Nobody is in the group of a plan that does not name it.
+    const grouped = this.plan.cgroups.length > 0 ? this.#options.group.usage() : undefined;
+    const { memoryBytes, processes, cpuSeconds } = grouped ?? {};
     if (memoryBytes !== undefined && processes !== undefined && cpuSeconds !== undefined)
       return { memoryBytes, processes, cpuSeconds };
     const tree = this.#launcherPid === undefined ? undefined : processUsage(this.#launcherPid);

@@ -2,7 +2,8 @@
 // known of the processes that run, and of the last ones that ran. app.ts makes the one; the upstream room asks it
 // before a process is spawned.
 
-import { mkdirSync } from "node:fs";
+import { chownSync, lstatSync, mkdirSync, renameSync, unlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Cage, CAGE_LIMITS } from "../model/cage.ts";
@@ -82,9 +83,9 @@ export class Cages {
     const level = chooseLevel(cage, obstacles);
     const wrong = level === "off" ? undefined : refusedGrant(cage, own);
     if (wrong !== undefined) throw new AppError("blocked", wrong);
-    for (const directory of directoriesOf(workDirectory))
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+    mkdirSync(workDirectory, { recursive: true, mode: 0o700 });
     const identity = this.#identity(level, workDirectory);
+    for (const directory of directoriesOf(workDirectory)) ownDirectory(directory, identity);
     const limits = limitsOf(cage);
     const fallback = rlimitsFor(limits, cgroups.means, identity.kind);
     const network = await CageNetwork.open({
@@ -257,6 +258,20 @@ export class Cages {
       traffic: network.traffic(),
     });
   }
+}
+
+/**
+ * Whatever else a server left in its place is gone then, and no link is followed. NB: made and given away where no
+ * server can reach it, beside the work directories.
+ */
+function ownDirectory(directory: string, identity: Identity): void {
+  const there = lstatSync(directory, { throwIfNoEntry: false });
+  if (there?.isDirectory() === true) return;
+  const draft = join(dirname(dirname(directory)), `.new-${crypto.randomUUID()}`);
+  mkdirSync(draft, { mode: 0o700 });
+  if (identity.kind === "own-uid") chownSync(draft, identity.uid, identity.gid);
+  if (there !== undefined) unlinkSync(directory);
+  renameSync(draft, directory);
 }
 
 function limitsOf(cage: Cage): Limits {

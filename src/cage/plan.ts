@@ -180,15 +180,22 @@ function environment({
   command,
   egress,
   trust,
+  rlimits,
 }: PlanOptions): Record<string, string> {
   const proxy = egress.kind === "proxy" ? proxyVariables(egress.url) : {};
+  // NB: Bun reserves a gigabyte for compiled code, which counts as data; where it does not get that, it goes without
+  // its compiler, and JavaScript is 20 times slower. Other programs do not know the variable.
+  const limited = rlimits.some(({ resource }) => resource === "data");
+  const compiler = limited ? { BUN_JSC_jitMemoryReservationSize: String(64 * 1024 * 1024) } : {};
   return {
+    ...compiler,
     ...childEnvironment(host, { ...proxy, ...env }, workDirectory),
     ...trust?.env,
     ...command.env,
   };
 }
 
+/** NB: not HTTP_PROXY: the proxy takes CONNECT alone, and its refusal would look like the host's own answer. */
 function proxyVariables(url: string): Record<string, string> {
-  return { HTTP_PROXY: url, HTTPS_PROXY: url, http_proxy: url, https_proxy: url, NODE_USE_ENV_PROXY: "1" };
+  return { HTTPS_PROXY: url, https_proxy: url, NODE_USE_ENV_PROXY: "1" };
 }

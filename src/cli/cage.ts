@@ -42,7 +42,7 @@ export async function allow(
 }
 
 export function describeCage(view: CageView, columns: number | undefined, evidence: boolean): string {
-  const { report, refused, traffic, limits } = view;
+  const { report, refused, traffic } = view;
   const facts = formatFacts([
     ["server", view.server],
     ["cage", view.mode === "off" ? "OFF, by an administrator's word" : levelOf(report)],
@@ -55,10 +55,7 @@ export function describeCage(view: CageView, columns: number | undefined, eviden
       "never sees",
       view.broker.map(({ name, host, header }) => printable(`${name}: ${header} for ${host}`)).join("\n"),
     ],
-    [
-      "limits",
-      `${Math.round(limits.memoryBytes / 1024 ** 2)} MiB of memory, ${limits.processes} processes and threads, ${limits.cpus} processors`,
-    ],
+    ["limits", limitsOf(view)],
   ]);
   return [
     facts,
@@ -77,7 +74,13 @@ function levelOf(report: CageReport | undefined): string {
   return requested === level ? level : `${level} (asked for: ${requested})`;
 }
 
-function reach({ network, learn }: CageView): string {
+function limitsOf({ mode, limits: { memoryBytes, processes, cpus } }: CageView): string {
+  if (mode === "off") return "none";
+  return `${Math.round(memoryBytes / 1024 ** 2)} MiB of memory, ${processes} processes and threads, ${cpus} processors`;
+}
+
+function reach({ mode, network, learn }: CageView): string {
+  if (mode === "off") return "everything that the appliance's user reaches";
   if (learn) return "every public address, while it learns";
   return network.length === 0 ? "nothing" : network.map((rule) => printable(rule)).join("\n");
 }
