@@ -39,10 +39,10 @@ setDefaultTimeout(CYCLES * 3_000 + 300_000);
 
 const level = (await levelCases()).find(({ title }) => title === LEVEL);
 if (level === undefined) throw new Error(`TOOLCRIB_CHAOS_LEVEL is no level: ${LEVEL}`);
-const { env, missing } = level;
+const { env, uid, missing } = level;
 
 test.skipIf(missing !== undefined)(`${CYCLES} starts and stops, ${titleOf(level)}`, async () => {
-  const crib = await Crib.create();
+  const crib = await Crib.create(uid === undefined ? {} : { uid });
   try {
     await chmod(crib.directory, 0o711);
     const appliance = await crib.serve({ env: { ...LIMITS, ...env } });

@@ -32,6 +32,9 @@ export const WAYS = [
   "strikes",
 ] as const;
 
+/** Without a cage nothing stops these but the host's own end. */
+const NEED_LIMITS: readonly string[] = ["forks", "eats"];
+
 /** What every appliance of this test is told, so that its servers reach their limits soon. */
 export const LIMITS = {
   TOOLCRIB_PARALLEL_STARTS: "16",
@@ -80,14 +83,12 @@ export class Crew {
   static async add(
     crib: Crib,
     appliance: Appliance,
-    { options }: LevelCase,
+    { options, level }: LevelCase,
     size: number,
     random: () => number,
   ): Promise<Crew> {
-    const names = Array.from({ length: size }, (_, index) => {
-      const way = WAYS[index % WAYS.length] ?? "polite";
-      return `${way}-${index}`;
-    });
+    const ways = WAYS.filter((way) => level !== "off" || !NEED_LIMITS.includes(way));
+    const names = Array.from({ length: size }, (_, index) => `${ways[index % ways.length]}-${index}`);
     const add = async (name: string, index: number): Promise<void> => {
       const [way = ""] = name.split("-");
       const words = [

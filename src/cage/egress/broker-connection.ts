@@ -207,7 +207,7 @@ export class BrokerConnection {
 
   /** A web socket: bytes in both directions until one side ends. */
   async #splice(response: ResponseHead, upstream: ByteSocket): Promise<false> {
-    const masker = new Masker(this.#options.route.patterns);
+    const masker = new Masker(this.#options.route.patterns, "beginnings");
     this.#hasAnswered = true;
     this.#allow(this.#options.limits.stallMs, undefined);
     await this.#client.write(responseBytes(response, false));

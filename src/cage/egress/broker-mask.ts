@@ -7,11 +7,16 @@
 import { formsOf } from "./broker-forms.ts";
 
 const ASTERISK = 0x2a;
-/**
- * The end of a piece may be the beginning of a value: from so many bytes on it waits for the next piece. Fewer are let
- * through, or an answer that is sent as it is made would now and then wait for its own last byte.
- */
+/** A stream without lines would wait for its own last byte now and then: of a beginning, fewer bytes are let through. */
 const LEAST_HELD_BYTES = 4;
+
+/**
+ * What waits at the end of a piece, because a value may have begun in it. `text`: all that a value could be made of, back
+ * to the last line break. Whoever watches how answers are cut learns nothing of the value. `beginnings`: only what a
+ * value begins with, for streams that have no lines; a server that can have its own words echoed on such a stream can
+ * guess a value byte by byte.
+ */
+export type Held = "text" | "beginnings";
 
 interface Pattern {
   readonly bytes: Uint8Array;
@@ -39,6 +44,8 @@ export function masked(bytes: Uint8Array, patterns: Patterns): Uint8Array {
 /** A text that comes in pieces, cut anywhere. */
 export class Masker {
   readonly #patterns: Patterns;
+  readonly #held: Held;
+  readonly #longest: number;
   /** The last bytes, as they came: a value may have begun in them. Shorter than the longest pattern. */
   #tail: Uint8Array = new Uint8Array(0);
   /** How many of the tail have been returned. */
@@ -46,8 +53,10 @@ export class Masker {
   /** How many of the tail are the rest of a value that begins before it. */
   #covered = 0;
 
-  constructor(patterns: Patterns) {
+  constructor(patterns: Patterns, held: Held = "text") {
     this.#patterns = patterns;
+    this.#held = held;
+    this.#longest = Math.max(0, ...patterns.map(({ bytes }) => bytes.length));
   }
 
   /** What can go on: nothing for a piece that might be the middle of a value. */
@@ -56,9 +65,11 @@ export class Masker {
     const found = findAll(bytes, this.#patterns);
     const clean = overwritten(bytes, [[0, this.#covered], ...found]);
 
-    const tailLength = longestBeginning(bytes, this.#patterns);
+    const isText = this.#held === "text";
+    const tailLength = isText ? textAtEnd(bytes, this.#longest - 1) : longestBeginning(bytes, this.#patterns);
     const tailStart = bytes.length - tailLength;
-    const end = Math.max(this.#returned, tailLength < LEAST_HELD_BYTES ? bytes.length : tailStart);
+    const passes = !isText && tailLength < LEAST_HELD_BYTES;
+    const end = Math.max(this.#returned, passes ? bytes.length : tailStart);
     const ready = clean.subarray(this.#returned, end);
 
     this.#covered = found.reduce(
@@ -105,6 +116,18 @@ function overwritten(bytes: Uint8Array, ranges: readonly Range[]): Uint8Array {
   const clean = new Uint8Array(bytes);
   for (const [start, end] of ranges) clean.fill(ASTERISK, start, end);
   return clean;
+}
+
+/** How many bytes at the end, at most `most`, may stand in a value or a form of one: printable ASCII. */
+function textAtEnd(bytes: Uint8Array, most: number): number {
+  const least = Math.max(0, bytes.length - most);
+  let at = bytes.length;
+  while (at > least && isPrintable(bytes[at - 1])) at--;
+  return bytes.length - at;
+}
+
+function isPrintable(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x20 && byte <= 0x7e;
 }
 
 /** How many bytes at the end are the beginning of a pattern: as many as there can be. Linear in the longest pattern. */

@@ -4,7 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { formsOf } from "../../../src/cage/egress/broker-forms.ts";
-import { masked, Masker, patternsOf } from "../../../src/cage/egress/broker-mask.ts";
+import { masked, type Held, Masker, patternsOf } from "../../../src/cage/egress/broker-mask.ts";
 
 const SECRET = 'k3y-"Ab/c+d&e=f g';
 
@@ -57,8 +57,13 @@ describe("forms", () => {
 });
 
 describe("pieces", () => {
-  const pieces = (said: string, cuts: readonly number[], ...values: string[]): readonly string[] => {
-    const masker = new Masker(patternsOf(values));
+  const pieces = (
+    held: Held,
+    said: string,
+    cuts: readonly number[],
+    ...values: string[]
+  ): readonly string[] => {
+    const masker = new Masker(patternsOf(values), held);
     const edges = [0, ...cuts.map((cut) => cut % (said.length + 1)).toSorted((a, b) => a - b), said.length];
     const given = edges.slice(1).map((edge, index) => bytes(said.slice(edges[index], edge)));
     return [...given.map((piece) => text(masker.push(piece))), text(masker.end())];
@@ -75,8 +80,10 @@ describe("pieces", () => {
     fc.assert(
       fc.property(value, value, said, cuts, (first, second, around, where) => {
         const all = `${around}${first}${around}${second}`;
-        const outcome = pieces(all, where, first, second).join("");
         const expected = whole(all, first, second);
+        // Where all text waits, nothing of a value comes, however it is cut.
+        expect(pieces("text", all, where, first, second).join("")).toBe(expected);
+        const outcome = pieces("beginnings", all, where, first, second).join("");
         expect(outcome).toHaveLength(all.length);
         for (const [index, letter] of [...expected].entries()) {
           const came = outcome[index];
@@ -93,19 +100,30 @@ describe("pieces", () => {
   test("one byte at a time, no more than three of a value come through", () => {
     const said = `before ${SECRET} after`;
     const cuts = Array.from(said, (_, index) => index);
-    const outcome = pieces(said, cuts, SECRET).join("");
+    const outcome = pieces("beginnings", said, cuts, SECRET).join("");
+    expect(pieces("text", said, cuts, SECRET).join("")).toBe(`before ${"*".repeat(SECRET.length)} after`);
     expect(outcome).toBe(`before ${SECRET.slice(0, 3)}${"*".repeat(SECRET.length - 3)} after`);
   });
 
   test("what is no value is not held back", () => {
-    const masker = new Masker(patternsOf([SECRET]));
+    const masker = new Masker(patternsOf([SECRET]), "beginnings");
     for (const said of ["data: 1\n\n", "k3", "y", "\n", `${SECRET.slice(0, 3)}`]) {
       expect(text(masker.push(bytes(said)))).toBe(said);
     }
   });
 
+  test("how an answer is cut says nothing of the value: lines go, and text waits whatever it is", () => {
+    const cutsOf = (said: string): readonly number[] => {
+      const masker = new Masker(patternsOf([SECRET]));
+      return [said, said].map((piece) => masker.push(bytes(piece)).length);
+    };
+    const other = SECRET.slice(0, 9).replaceAll(/./g, "z");
+    expect(cutsOf(`line\n${SECRET.slice(0, 9)}`)).toEqual(cutsOf(`line\n${other}`));
+    expect(cutsOf(`data: 1\n\n`)).toEqual([9, 9]);
+  });
+
   test("what might be one waits, and comes when it is not", () => {
-    const masker = new Masker(patternsOf([SECRET]));
+    const masker = new Masker(patternsOf([SECRET]), "beginnings");
     expect(text(masker.push(bytes(`x${SECRET.slice(0, 9)}`)))).toBe("x");
     expect(text(masker.push(bytes("!")))).toBe(`${SECRET.slice(0, 9)}!`);
     expect(text(masker.push(bytes(SECRET.slice(0, 9))))).toBe("");
