@@ -100,7 +100,7 @@ export class Observer {
     const now = new Map(servers.flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid]])));
     this.samples.push({
       takenBytes,
-      listedBytes: servers.reduce((sum, { usage }) => sum + (usage?.memoryBytes ?? 0), 0),
+      listedBytes: servers.reduce((total, { usage }) => total + (usage?.memoryBytes ?? 0), 0),
       promisedBytes: Number(/^toolcrib_host_memory_bytes (\S+)$/m.exec(metrics)?.[1]),
       running: now.size,
     });
