@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { LoadGenerator } from "./load/generator.ts";
 import { type RowReport, reportOf, tableOf } from "./report.ts";
 import type { Bench, Row, Sample } from "./row.ts";
+import { cage } from "./rows/cage.ts";
 import { calls } from "./rows/calls.ts";
 import { ceiling } from "./rows/ceiling.ts";
 import { hang } from "./rows/hang.ts";
@@ -17,7 +18,7 @@ import { requests } from "./rows/requests.ts";
 import { sessions } from "./rows/sessions.ts";
 import { start } from "./rows/start.ts";
 
-const ROWS: readonly Row[] = [ceiling, calls, requests, list, start, sessions, recovery, hang];
+const ROWS: readonly Row[] = [ceiling, calls, requests, list, start, sessions, recovery, hang, cage];
 const ROOT = join(import.meta.dir, "../..");
 
 process.exitCode = await main();

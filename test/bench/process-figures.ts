@@ -14,16 +14,25 @@ export function cpuMs(pid: number): number {
 }
 
 export function residentMb(pid: number): number {
+  return statusKib(pid, "VmRSS") / 1024;
+}
+
+/** A figure of /proc/PID/status: `VmRSS`, or `RssAnon`, which leaves the pages of programs out. */
+export function statusKib(pid: number, name: "VmRSS" | "RssAnon"): number {
   const status = readFileSync(`/proc/${pid}/status`, "latin1");
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]);
 }
 
 /** The lowest resident memory within `forMs`: an allocator gives back late. */
-export async function settledMb(pid: number, forMs: number): Promise<number> {
-  let lowest = residentMb(pid);
+export function settledMb(pid: number, forMs: number): Promise<number> {
+  return lowest(() => residentMb(pid), forMs);
+}
+
+export async function lowest(figure: () => number, forMs: number): Promise<number> {
+  let least = figure();
   for (const end = performance.now() + forMs; performance.now() < end;) {
     await Bun.sleep(100);
-    lowest = Math.min(lowest, residentMb(pid));
+    least = Math.min(least, figure());
   }
-  return lowest;
+  return least;
 }

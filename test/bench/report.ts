@@ -21,7 +21,7 @@ export interface RowReport {
   readonly failures: readonly string[];
 }
 
-const ORDER: readonly SubjectName[] = ["bare", "direct", "relay", "toolcrib"];
+const ORDER: readonly SubjectName[] = ["bare", "direct", "relay", "uncaged", "toolcrib"];
 
 export function reportOf(row: Row, samples: readonly Sample[], failures: readonly string[]): RowReport {
   const cells = [...new Set(samples.map(({ cell }) => cell))];

@@ -9,4 +9,5 @@ export interface Subject extends AsyncDisposable {
   readonly pid: number;
 }
 
-export type SubjectName = "bare" | "direct" | "relay" | "toolcrib";
+/** `uncaged` is Toolcrib with a server whose cage is off. */
+export type SubjectName = "bare" | "direct" | "relay" | "uncaged" | "toolcrib";

@@ -10,6 +10,8 @@ const START_DEADLINE_MS = 20_000;
 const SERVERS = join(import.meta.dir, "../../servers");
 
 export type CommandLine = readonly string[];
+/** What runs, in the cage that everything has, or without one. */
+export type Served = CommandLine | { readonly uncaged: CommandLine };
 export const ECHO_SERVER: CommandLine = [process.execPath, join(SERVERS, "bench-echo.ts")];
 
 /** A server of test/servers/raw.ts. */
@@ -28,7 +30,7 @@ export class Home implements AsyncDisposable {
   }
 
   /** Adds and starts the servers once, then stops the appliance. */
-  static async create(servers: Readonly<Record<string, CommandLine>>): Promise<Home> {
+  static async create(servers: Readonly<Record<string, Served>>): Promise<Home> {
     await using stack = new AsyncDisposableStack();
     const crib = stack.adopt(await Crib.create(), (created) => created.remove());
     const appliance = await crib.serve();
@@ -90,8 +92,10 @@ async function printedUrl(follower: Follower): Promise<string> {
   }
 }
 
-function configured([name, [command, ...args]]: [string, CommandLine]): [string, object] {
-  return [name, { command, args }];
+function configured([name, served]: [string, Served]): [string, object] {
+  const isUncaged = "uncaged" in served;
+  const [command, ...args] = isUncaged ? served.uncaged : served;
+  return [name, { command, args, ...(isUncaged ? { cage: { mode: "off" } } : {}) }];
 }
 
 /** Of every thread: a process may start its children from any. */
