@@ -34,6 +34,9 @@ export interface CagedRunOptions {
   readonly onEnded: (run: CagedRun) => void;
 }
 
+/** Whoever waits for the first answer of the server does not wait for /proc to be read: it takes some milliseconds. */
+const FIRST_LOOK_MS = 200;
+
 export class CagedRun implements PreparedStart {
   readonly server: string;
   readonly instance: string;
@@ -42,6 +45,7 @@ export class CagedRun implements PreparedStart {
   readonly #options: CagedRunOptions;
   #launcherPid: number | undefined;
   #innerPid: number | undefined;
+  #firstLook: Timer | undefined;
   #evidence: Evidence | undefined;
   #limits: ReturnType<Group["facts"]>;
 
@@ -70,11 +74,15 @@ export class CagedRun implements PreparedStart {
     this.network.adopt(listeners).catch((thrown: unknown) => {
       log.error("egress of a cage failed", { server, reason: toAppError(thrown).message });
     });
+    this.#firstLook = setTimeout(() => this.#tell(), FIRST_LOOK_MS);
+  }
+
+  /** What is enforced belongs into the log of every start, and a start without a cage is nothing usual. */
+  #tell(): void {
+    const { log, server } = this.#options;
     this.look();
-    const { level } = this.report();
-    // What is enforced belongs into the log of every start, and a start without a cage is nothing usual.
     if (this.plan.level === "off") log.warn("server runs without a cage", { server });
-    else log.info("server caged", { server, cage: level });
+    else log.info("server caged", { server, cage: this.report().level });
   }
 
   /** Reads again what /proc and the control groups say of it. */
@@ -89,6 +97,7 @@ export class CagedRun implements PreparedStart {
   }
 
   report(): CageReport {
+    if (this.#evidence === undefined) this.look();
     const { plan, probed, fallback } = this.#options;
     return cageReport({
       plan,
@@ -124,6 +133,8 @@ export class CagedRun implements PreparedStart {
   }
 
   async #free(): Promise<void> {
+    clearTimeout(this.#firstLook);
+    this.#innerPid = undefined;
     const { group, log, server, onEnded } = this.#options;
     try {
       await this.network.close();
@@ -133,7 +144,6 @@ export class CagedRun implements PreparedStart {
       log.error("cage not taken away", { server, reason: toAppError(thrown).message });
     }
     this.#evidence = undefined;
-    this.#innerPid = undefined;
     onEnded(this);
   }
 }

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { Appliance, Crib } from "./appliance.ts";
-import { groupsOf, processesOf, residentKib } from "./processes.ts";
+import { groupHomes, groupsOf, processesOf, residentKib } from "./processes.ts";
 
 const INTERVAL_MS = 200;
 /** The appliance looks once a second who was used, and this looks at the appliance as often as it can. */
@@ -49,6 +49,7 @@ export class Observer {
   readonly #used = new Map<string, number>();
   readonly #users = new Map<string, number>();
   readonly #running: Promise<void>;
+  #groupHomes: Promise<readonly string[]> | undefined;
   #before: ReadonlyMap<string, number> = new Map();
   #over = false;
 
@@ -128,7 +129,8 @@ export class Observer {
 
   /** NB: without control groups shared pages count for everybody who has them: too much, never too little. */
   async #takenBytes(): Promise<number> {
-    const groups = await groupsOf(this.#crib.directory);
+    this.#groupHomes ??= groupHomes(this.#crib.directory);
+    const groups = await groupsOf(this.#crib.directory, await this.#groupHomes);
     const files = groups.flatMap((group) => [
       join(group, "memory.usage_in_bytes"),
       join(group, "memory.current"),

@@ -4,7 +4,7 @@
 // hide from any of them.
 
 import { existsSync } from "node:fs";
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { readdir, readFile, readlink, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { cgroupName } from "../../src/cage/cgroups.ts";
 import { until } from "./wait.ts";
@@ -42,10 +42,10 @@ export async function processesOf(directory: string): Promise<readonly Process[]
     before = known.size;
     for (const found of all) if (known.has(found.parent)) known.set(found.pid, found);
   }
-  return [...known.values()].map(({ own, ...found }) => ({
-    ...found,
-    traces: known.has(found.parent) ? [...own, "parent"] : own,
-  }));
+  return [...known.values()].map(({ pid, parent, began, command, own }) => {
+    const traces: readonly Trace[] = known.has(parent) ? [...own, "parent"] : own;
+    return { pid, parent, began, command, traces };
+  });
 }
 
 /**
@@ -89,16 +89,37 @@ export function below(pid: number, processes: readonly Process[]): readonly Proc
   return children.flatMap((child) => [child, ...below(child.pid, processes)]);
 }
 
-/** Ends what a failed test left, so that the next one starts clean. Only processes of the test in `directory`. */
+/**
+ * Ends what a test left, so that the next one starts clean, and takes away the control groups of an appliance that was
+ * killed: nobody else would. Only what belongs to the test in `directory`.
+ */
 export async function endAll(directory: string): Promise<void> {
   for (const { pid } of await processesOf(directory)) signal(pid, "SIGKILL");
+  await until(
+    "the control groups are gone",
+    async () => {
+      const homes = await groupHomes(directory);
+      for (const group of [...(await groupsOf(directory, homes)), ...homes]) {
+        // NB: one that holds a process, or another group, stays for the moment.
+        await rmdir(group).catch(() => undefined);
+      }
+      return homes.length === 0;
+    },
+    5_000,
+  );
 }
 
-/** Control groups of servers that the appliance in `directory` made, and that are there now. */
-export async function groupsOf(directory: string): Promise<readonly string[]> {
-  const homes = existsSync(GROUPS) ? await foundBelow(GROUPS, groupOf(directory), MAX_GROUP_DEPTH) : [];
-  const groups = await Promise.all(homes.map(async (home) => directoriesIn(home)));
-  return groups.flat();
+/**
+ * Control groups of servers that the appliance in `directory` made, and that are there now. Where they are is worth
+ * keeping for who asks often: to find out reads all groups of the host.
+ */
+export async function groupsOf(directory: string, homes?: readonly string[]): Promise<readonly string[]> {
+  return (await Promise.all((homes ?? (await groupHomes(directory))).map(directoriesIn))).flat();
+}
+
+/** In each hierarchy the group that holds those of the servers. */
+export async function groupHomes(directory: string): Promise<readonly string[]> {
+  return existsSync(GROUPS) ? foundBelow(GROUPS, groupOf(directory), MAX_GROUP_DEPTH) : [];
 }
 
 /** Mounts of this host, outside of all cages, at or of something in `directory`. */
